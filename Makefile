@@ -1,0 +1,48 @@
+# make run     installs, makes demonstration bills, answers calls
+# make test    installs what tests need and passes them
+# make check   linting and types
+# make graphs  compiles grammars/ and bg_lexicon/ into models/
+# make fixtures  synthesises the recordings in tests/fixtures/ anew
+# make bench   measures delays and memory
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+
+.PHONY: run test check graphs fixtures bench
+.DELETE_ON_ERROR:
+
+run: .venv/warm
+	$(BIN)/voicebot serve --demonstration
+
+test: .venv/dev
+	$(BIN)/pytest
+
+check: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+graphs: .venv/dev
+	$(BIN)/python -m voicebot.acoustics.graph
+
+fixtures: .venv/dev
+	$(BIN)/python tests/fixtures/make.py
+
+bench: .venv/dev
+	$(BIN)/python benchmarks/call.py
+
+.venv/bin/pip:
+	sh deploy/debian-packages.sh $(PYTHON)
+	$(PYTHON) -m venv .venv
+
+.venv/run: pyproject.toml | .venv/bin/pip
+	$(PIP) -e .
+	touch $@
+
+.venv/dev: pyproject.toml | .venv/bin/pip
+	$(PIP) -e '.[dev]'
+	touch $@ .venv/run
+
+.venv/warm: voicebot/dialog/prompts/bg.toml .venv/run
+	$(BIN)/voicebot voices warm
+	touch $@

@@ -1,0 +1,22 @@
+"""What tests share: a place for bills, caches and settings that is not the user's own."""
+
+import os
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from voicebot.billing.demonstration import create_demonstration
+
+
+@pytest.fixture(scope="session")
+def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Environment of a command: demonstration bills and a phrase cache that all tests of the run share."""
+    folder: Path = tmp_path_factory.mktemp("voicebot")
+    create_demonstration(folder / "bills.sqlite", date.today())
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("VOICEBOT_")}
+    return inherited | {
+        "VOICEBOT_STORE__URL": str(folder / "bills.sqlite"),
+        "VOICEBOT_VOICE__CACHE": str(folder / "phrases"),
+        "VOICEBOT_VOICE__FOLDER": str(folder / "voices"),
+    }

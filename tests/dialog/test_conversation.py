@@ -1,0 +1,291 @@
+import re
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fakes.recognizer import command, number
+from tests.fakes.store import TODAY, account, invoice
+from voicebot.billing.identifier import DEFAULT_SCHEMES, Identifier
+from voicebot.dialog import conversation
+from voicebot.dialog.actions import Action, HangUp, Hush, Listen, LookUp, Outcome, Prompt, Say, Transfer
+from voicebot.dialog.catalogue import Catalogue
+from voicebot.dialog.conversation import SUM_TOLD, Conversation, Phase, State
+from voicebot.dialog.events import (
+    Answered,
+    CallerHungUp,
+    DialogEvent,
+    Heard,
+    LookedUp,
+    StoreFailed,
+    TransferRefused,
+)
+from voicebot.hearing.events import BargeIn, KeyPressed, KeysEntered, NoInput, TurnEnded
+from voicebot.hearing.expectation import Completeness
+from voicebot.hearing.recognizer import Reading
+
+CUSTOMER = Identifier("300000000001", "customer_number")
+OWING = account("300000000001", invoice("27.80"), invoice("17.50", due_in_days=20, cut_off_in_days=30))
+YES, NO, UNCLEAR = command("yes"), command("no"), Reading("", 0.0)
+
+
+class Talk:
+    """A conversation that is fed events, and what came of the last one."""
+
+    def __init__(self, **knobs: int) -> None:
+        self.conversation = Conversation(DEFAULT_SCHEMES, **knobs)
+        self.state = State()
+        self.actions: list[Action] = []
+        self.tell(Answered())
+
+    def tell(self, *events: DialogEvent) -> "Talk":
+        for event in events:
+            self.state, self.actions = self.conversation.step(self.state, event)
+        return self
+
+    def says(self, *readings: Reading) -> "Talk":
+        return self.tell(TurnEnded(readings, 0, 1000))
+
+    def keys(self, digits: str) -> "Talk":
+        return self.tell(KeysEntered(digits))
+
+    @property
+    def prompts(self) -> list[str]:
+        return [prompt.name for action in self.actions if isinstance(action, Say) for prompt in action.prompts]
+
+    @property
+    def grammar(self) -> str | None:
+        listening = [a.expectation.grammar for a in self.actions if isinstance(a, Listen)]
+        return listening[-1] if listening else None
+
+    @property
+    def looked_up(self) -> str | None:
+        found = [action.identifier.reveal() for action in self.actions if isinstance(action, LookUp)]
+        return found[0] if found else None
+
+
+def informed_talk() -> Talk:
+    return Talk().says(number("300000000001")).says(YES).tell(LookedUp(OWING, TODAY), Heard(SUM_TOLD))
+
+
+def test_the_bot_greets_and_asks_for_the_number() -> None:
+    talk = Talk()
+    assert talk.prompts == ["greeting", "ask_number"] and talk.grammar == "identifier"
+
+
+def test_a_spoken_number_is_read_back_before_it_is_looked_up() -> None:
+    talk = Talk().says(number("300000000001"))
+    assert talk.prompts == ["read_back", "is_it_right"] and talk.grammar == "confirm" and talk.looked_up is None
+    assert talk.says(YES).looked_up == "300000000001"
+
+
+def test_a_keyed_number_is_repeated_and_looked_up() -> None:
+    talk = Talk().keys("1000001")
+    assert talk.prompts == ["keyed_back"] and talk.looked_up == "1000001"
+
+
+def test_keys_one_and_two_answer_the_read_back() -> None:
+    assert Talk().says(number("1000001")).keys("1").looked_up == "1000001"
+    assert Talk().says(number("1000001")).keys("2").prompts == ["rejected", "ask_again"]
+
+
+def test_the_bill_is_told_with_sum_term_cut_off_and_date_of_the_data() -> None:
+    talk = Talk().keys("300000000001").tell(LookedUp(OWING, TODAY))
+    assert talk.prompts == ["owed_many", "due_nearest", "cut_off", "as_of", "menu"] and talk.grammar == "menu"
+    owed = next(p for a in talk.actions if isinstance(a, Say) for p in a.prompts if p.name == "owed_many")
+    assert str(owed.slots["total"]) == "45.30 EUR"
+
+
+@pytest.mark.parametrize(
+    "bill, expected",
+    [
+        ((), ["nothing_owed"]),
+        ((invoice("0.01"),), ["owed_one", "due", "cut_off"]),
+        ((invoice("5.00", due_in_days=-1, cut_off_in_days=9),), ["owed_one", "overdue", "cut_off"]),
+        ((invoice("1256.01", due_in_days=-20, cut_off_in_days=-1),), ["owed_one", "overdue", "cut_off_passed"]),
+        ((invoice("5.00", due_in_days=0, cut_off_in_days=0),), ["owed_one", "due", "cut_off"]),
+        ((replace(invoice("5.00"), cut_off=None),), ["owed_one", "due"]),
+    ],
+)
+def test_each_kind_of_bill_has_its_own_words(bill: tuple, expected: list[str]) -> None:
+    talk = Talk().keys("1000001").tell(LookedUp(account("1000001", *bill), TODAY))
+    assert talk.prompts == [*expected, "as_of", "menu"]
+
+
+def test_a_rejected_number_is_never_offered_again() -> None:
+    talk = Talk().says(number("300000000007")).says(NO)
+    assert talk.prompts == ["rejected", "ask_again"]
+    talk.says(number("300000000007", 0.6), number("300000000001", 0.3))
+    assert talk.state.candidate == CUSTOMER
+
+
+def test_the_best_reading_that_is_a_possible_number_is_taken() -> None:
+    talk = Talk().says(number("30000000001", 0.6), number("300000000001", 0.3))
+    assert talk.state.candidate == CUSTOMER
+
+
+def test_a_reading_that_the_sound_hardly_supports_is_not_taken() -> None:
+    assert Talk().says(UNCLEAR, number("300000000001", 0.02)).prompts == ["no_match", "ask_again"]
+
+
+def test_a_number_of_wrong_length_is_told_so() -> None:
+    assert Talk().says(number("30000")).prompts == ["wrong_length", "ask_again"]
+    assert Talk().keys("12345").prompts == ["wrong_length", "ask_again"]
+
+
+def test_silence_nonsense_and_an_unknown_number_have_their_own_prompts() -> None:
+    assert Talk().tell(NoInput()).prompts[0] == "no_input"
+    assert Talk().says(UNCLEAR).prompts[0] == "no_match"
+    assert Talk().keys("1999999").tell(LookedUp(None, TODAY)).prompts[0] == "not_found"
+
+
+def test_three_misses_lead_to_the_keypad_and_two_more_to_a_person() -> None:
+    talk = Talk()
+    heard = [talk.tell(NoInput()).prompts[-1] for _ in range(5)]
+    assert heard == ["ask_again", "ask_again_with_help", "ask_keys", "ask_keys", "give_up"]
+    assert isinstance(talk.actions[-1], Transfer) and talk.state.outcome is Outcome.TRANSFERRED
+
+
+def test_misses_are_counted_whatever_their_kind() -> None:
+    talk = Talk().says(UNCLEAR).tell(NoInput()).keys("1999999").tell(LookedUp(None, TODAY))
+    assert talk.prompts == ["not_found", "ask_keys"]
+
+
+def test_a_found_number_clears_the_count() -> None:
+    talk = Talk().tell(NoInput(), NoInput()).keys("1000001").tell(LookedUp(OWING, TODAY)).says(command("another"))
+    assert talk.tell(NoInput()).prompts == ["no_input", "ask_again"]
+
+
+def test_an_unclear_answer_to_the_read_back_asks_again_and_never_tells_the_debt() -> None:
+    talk = Talk().says(number("1000001"))
+    assert talk.says(UNCLEAR).prompts == ["confirm_unclear"]
+    assert talk.tell(NoInput()).prompts == ["confirm_no_input"]
+    assert talk.says(UNCLEAR).prompts == ["no_match", "ask_keys"] and talk.looked_up is None
+
+
+def test_a_yes_that_is_hardly_heard_does_not_count() -> None:
+    assert Talk().says(number("1000001")).says(command("yes", 0.4)).prompts == ["confirm_unclear"]
+
+
+@pytest.mark.parametrize("talk", [Talk(), Talk().says(number("1000001")), informed_talk()])
+@pytest.mark.parametrize("how", [TurnEnded((command("operator"),), 0, 1), KeysEntered("0")])
+def test_a_person_can_be_asked_for_at_any_moment(talk: Talk, how: DialogEvent) -> None:
+    state, actions = talk.conversation.step(talk.state, how)
+    assert state.outcome is Outcome.TRANSFERRED and isinstance(actions[-1], Transfer)
+
+
+def test_when_nobody_takes_the_call_the_caller_may_go_on() -> None:
+    talk = Talk().says(command("operator")).tell(TransferRefused())
+    assert talk.prompts == ["nobody_free", "ask_number"] and talk.state.outcome is None
+    talk = informed_talk().says(command("operator")).tell(TransferRefused())
+    assert talk.prompts == ["nobody_free", "menu"]
+
+
+def test_a_call_does_not_go_round_for_ever_when_nothing_works() -> None:
+    talk = Talk().tell(*[NoInput()] * 5, TransferRefused())
+    assert talk.prompts == ["nobody_free", "goodbye"] and talk.state.outcome is Outcome.ENDED
+
+
+def test_when_the_books_fail_the_caller_gets_an_apology_and_a_person() -> None:
+    talk = Talk().keys("1000001").tell(StoreFailed())
+    assert talk.prompts == ["store_failed"] and isinstance(talk.actions[-1], Transfer)
+
+
+def test_the_menu_repeats_asks_for_another_number_and_ends() -> None:
+    assert informed_talk().says(command("repeat")).prompts[0] == "owed_many"
+    assert informed_talk().keys("2").prompts == ["ask_another"]
+    talk = informed_talk().says(command("end"))
+    assert talk.prompts == ["goodbye"] and isinstance(talk.actions[-1], HangUp)
+    assert talk.state.outcome is Outcome.INFORMED
+
+
+def test_silence_in_the_menu_ends_the_call_politely() -> None:
+    talk = informed_talk().tell(NoInput())
+    assert talk.prompts == ["menu_no_input"]
+    assert talk.tell(NoInput()).prompts == ["goodbye"] and talk.state.outcome is Outcome.INFORMED
+
+
+def test_another_number_may_be_keyed_in_the_menu_and_during_the_read_back() -> None:
+    assert informed_talk().keys("300000000002").looked_up == "300000000002"
+    assert Talk().says(number("1000001")).keys("300000000002").looked_up == "300000000002"
+
+
+@pytest.mark.parametrize("event", [KeyPressed(5), BargeIn(5)])
+def test_the_first_key_and_speech_with_a_meaning_stop_the_prompt(event: DialogEvent) -> None:
+    assert Talk().tell(event).actions == [Hush()]
+
+
+def test_a_caller_who_hangs_up_before_the_sum_was_heard_was_not_informed() -> None:
+    assert Talk().tell(CallerHungUp()).state.outcome is Outcome.ABANDONED
+    talk = Talk().keys("1000001").tell(LookedUp(OWING, TODAY), CallerHungUp())
+    assert talk.state.outcome is Outcome.ABANDONED
+    assert informed_talk().tell(CallerHungUp()).state.outcome is Outcome.INFORMED
+
+
+def test_help_explains_where_the_number_stands() -> None:
+    assert Talk().says(command("help")).prompts == ["number_help"]
+    assert Talk().says(number("1000001")).says(command("help")).prompts == ["confirm_help", "read_back", "is_it_right"]
+    assert informed_talk().says(command("help")).prompts == ["menu_help"]
+
+
+def test_how_complete_a_number_is_decides_how_long_is_waited() -> None:
+    expectation = next(a.expectation for a in Talk().actions if isinstance(a, Listen))
+    grown = [expectation.keyed("3000000000019"[:length]) for length in (1, 6, 7, 8, 12, 13)]
+    incomplete, extendable, complete = Completeness
+    assert grown == [incomplete, incomplete, extendable, incomplete, complete, incomplete]
+    assert expectation.keyed("1000001") is extendable
+    assert expectation.spoken(command("operator")) is complete
+
+
+EVENTS = st.one_of(
+    st.sampled_from(
+        [
+            *(NoInput(), KeyPressed(1), BargeIn(1), StoreFailed(), TransferRefused(), Heard(SUM_TOLD)),
+            *(LookedUp(None, TODAY), LookedUp(OWING, TODAY)),
+            LookedUp(account("1000002"), TODAY + timedelta(days=99)),
+        ]
+    ),
+    st.sampled_from(["", "0", "1", "2", "5", "9", "12345", "1000001", "300000000001"]).map(KeysEntered),
+    st.sampled_from(
+        [
+            *(YES, NO, UNCLEAR, number("1000001"), number("300000000001"), number("12"), number("1000001", 0.05)),
+            *map(command, ("repeat", "another", "operator", "help", "unknown_number", "surprise")),
+        ]
+    ).map(lambda reading: TurnEnded((reading,), 0, 1)),
+)
+
+
+@given(st.lists(EVENTS, max_size=40))
+@settings(max_examples=300, deadline=None)
+def test_whatever_happens_the_bot_has_something_to_say_and_tells_no_debt_unasked(events: list[DialogEvent]) -> None:
+    talk, repeated = Talk(), set()
+    for event in events:
+        before = talk.state
+        talk.tell(event)
+        repeated |= {
+            p.slots["number"]
+            for a in talk.actions
+            if isinstance(a, Say)
+            for p in a.prompts
+            if p.name in ("read_back", "keyed_back")
+        }
+        if before.phase is not Phase.OVER and isinstance(event, TurnEnded | KeysEntered | NoInput):
+            if before.phase in (Phase.NUMBER, Phase.CONFIRMATION, Phase.MENU):
+                assert talk.actions, f"nothing follows {event} in {before.phase}"
+        for action in talk.actions:
+            if isinstance(action, LookUp):
+                assert action.identifier in repeated
+        if talk.state.phase is Phase.OVER:
+            assert talk.state.outcome is not None
+
+
+def test_no_prompt_of_the_conversation_is_missing_from_a_catalogue() -> None:
+
+    source = Path(conversation.__file__).read_text()
+    names = Catalogue.load("bg").names
+    unused = {name for name in names if not re.search(f'"{name}"', source)}
+    assert not unused
+    assert all(p.name in names for p in (Prompt(n) for n in re.findall(r'Prompt\("(\w+)"', source)))

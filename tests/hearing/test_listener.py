@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+
+from tests.fakes.recognizer import FakeRecognizer, command, number
+from tests.fakes.sound import speechlike
+from voicebot.audio.sound import Sound
+from voicebot.audio.tones import dtmf
+from voicebot.billing.identifier import DEFAULT_SCHEMES
+from voicebot.dialog.actions import Listen
+from voicebot.dialog.conversation import Conversation, State
+from voicebot.dialog.events import Answered
+from voicebot.hearing.activity import VoiceActivity
+from voicebot.hearing.events import BargeIn, HearingEvent, KeyPressed, KeysEntered, NoInput, TurnEnded
+from voicebot.hearing.listener import Listener
+from voicebot.hearing.recognizer import Reading
+
+_, _ACTIONS = Conversation(DEFAULT_SCHEMES).step(State(), Answered())
+NUMBER = next(action.expectation for action in _ACTIONS if isinstance(action, Listen))
+
+
+class Line:
+    """A listener on a line, with the clock of its media."""
+
+    def __init__(self, *readings: Reading, asked: bool = True) -> None:
+        self.recognizer = FakeRecognizer(readings)
+        self.listener = Listener(self.recognizer, in_band_keys=True)
+        self.now_ms = 0
+        if asked:
+            self.listener.expect(NUMBER, 0)
+
+    def hears(self, sound: Sound, *, bot_speaking: bool = False) -> list[tuple[int, HearingEvent]]:
+        events = []
+        for frame in sound.frames():
+            self.now_ms += 20
+            found = self.listener.accept(frame, self.now_ms, bot_speaking=bot_speaking)
+            events += [(self.now_ms, event) for event in found]
+        return events
+
+
+def silence(duration_ms: int) -> Sound:
+    return Sound.silence(duration_ms)
+
+
+def only(events: list[tuple[int, HearingEvent]]) -> tuple[int, HearingEvent]:
+    assert len(events) == 1, events
+    return events[0]
+
+
+@pytest.mark.parametrize(
+    "reading, waited_ms",
+    [(number("300000000001"), 450), (number("1000001"), 1200), (number("30000"), 2000), (command("operator"), 450)],
+)
+def test_a_complete_answer_ends_the_turn_sooner_than_one_that_may_go_on(reading: Reading, waited_ms: int) -> None:
+    line = Line(reading)
+    line.hears(silence(500))
+    at_ms, turn = only(line.hears(speechlike(1000).then(silence(4000))))
+    assert isinstance(turn, TurnEnded) and turn.readings == (reading,)
+    assert at_ms - turn.ended_ms == pytest.approx(waited_ms, abs=20)
+    assert turn.ended_ms == pytest.approx(1500, abs=150)
+    assert turn.began_ms == pytest.approx(500, abs=100)
+
+
+def test_a_pause_within_a_number_does_not_end_the_turn() -> None:
+    line = Line(number("30000"))
+    events = line.hears(speechlike(800).then(silence(1500), speechlike(800), silence(3000)))
+    assert len(events) == 1 and len(line.recognizer.streams) == 1
+
+
+def test_no_first_word_is_lost() -> None:
+    line = Line(number("1000001"))
+    line.hears(silence(1000))
+    line.hears(speechlike(400))
+    assert line.recognizer.streams[0].heard_samples >= 400 * 8
+
+
+def test_silence_after_the_question_is_no_input_once() -> None:
+    line = Line()
+    at_ms, event = only(line.hears(silence(12_000)))
+    assert isinstance(event, NoInput) and at_ms == 5000
+
+
+def test_the_no_input_timer_begins_when_the_bot_has_finished() -> None:
+    line = Line()
+    assert not line.hears(silence(8000), bot_speaking=True)
+    at_ms, event = only(line.hears(silence(6000)))
+    assert isinstance(event, NoInput) and at_ms == pytest.approx(13_000, abs=20)
+
+
+def test_nothing_is_heard_as_an_answer_before_a_question() -> None:
+    line = Line(number("1000001"), asked=False)
+    assert not line.hears(speechlike(1000).then(silence(9000))) and not line.recognizer.streams
+
+
+def test_speech_with_a_meaning_interrupts_a_prompt_and_a_cough_does_not() -> None:
+    line = Line(command("operator"))
+    events = [event for _, event in line.hears(speechlike(600).then(silence(1000)), bot_speaking=True)]
+    assert isinstance(events[0], BargeIn) and isinstance(events[1], TurnEnded)
+    line = Line(Reading("", 0.1))
+    assert not line.hears(speechlike(600).then(silence(3000)), bot_speaking=True)
+
+
+def test_after_a_cough_during_a_prompt_the_caller_is_still_listened_to() -> None:
+    line = Line(Reading("", 0.1), number("300000000001"))
+    line.hears(speechlike(300).then(silence(3000)), bot_speaking=True)
+    _, turn = only(line.hears(speechlike(1000).then(silence(1000))))
+    assert isinstance(turn, TurnEnded) and turn.readings[0].digits == "300000000001"
+
+
+def test_speech_without_end_ends_the_turn_at_last() -> None:
+    line = Line(Reading("", 0.1))
+    at_ms, turn = only(line.hears(speechlike(31_000)))
+    assert isinstance(turn, TurnEnded) and at_ms == pytest.approx(30_000, abs=300)
+
+
+def test_tones_are_keys_and_no_speech() -> None:
+    line = Line(number("99"))
+    events = [event for _, event in line.hears(silence(500).then(dtmf("300000000001#"), silence(300)))]
+    assert events.count(KeysEntered("300000000001")) == 1
+    assert sum(isinstance(event, KeyPressed) for event in events) == 12
+    assert not line.recognizer.streams
+
+
+def test_a_key_ends_what_was_being_said() -> None:
+    line = Line(number("300000000001"), number("1000001"))
+    line.hears(speechlike(500))
+    assert line.listener.press("5", line.now_ms) == [KeyPressed(line.now_ms)]
+    events = [event for _, event in line.hears(speechlike(500).then(silence(3000)))]
+    assert events == [KeysEntered("5")]
+
+
+def test_no_timer_but_that_of_the_keys_counts_while_keys_are_pressed() -> None:
+    line = Line()
+    for key in "3000":
+        line.listener.press(key, line.now_ms)
+        assert not line.hears(silence(2900))
+    assert [event for _, event in line.hears(silence(200))] == [KeysEntered("3000")]
+
+
+def test_a_frame_of_another_length_is_refused() -> None:
+    with pytest.raises(ValueError):
+        VoiceActivity().accept(np.zeros(100, np.int16))

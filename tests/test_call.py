@@ -1,0 +1,187 @@
+import asyncio
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from tests.fakes.recognizer import FakeRecognizer, command, number
+from tests.fakes.sound import speechlike
+from tests.fakes.store import TODAY, FakeStore, account, invoice
+from tests.fakes.synthesizer import FakeSynthesizer
+from voicebot.audio.sound import Sound
+from voicebot.audio.tones import dtmf
+from voicebot.billing.identifier import DEFAULT_SCHEMES, Identifier
+from voicebot.billing.store import Account
+from voicebot.call import BotTurn, Call, CallRecord, Services
+from voicebot.dialog.actions import Outcome
+from voicebot.dialog.catalogue import Catalogue
+from voicebot.dialog.conversation import Conversation
+from voicebot.errors import VoicebotError
+from voicebot.hearing.recognizer import Reading
+from voicebot.legs.wav import WavLeg
+
+OWING = account("300000000001", invoice("27.80"), invoice("17.50"))
+
+
+def services(*readings: Reading | list[Reading], store: FakeStore | None = None) -> Services:
+    return Services(
+        recognizer=FakeRecognizer(readings),
+        synthesizer=FakeSynthesizer(),
+        store=store or FakeStore(OWING),
+        conversation=Conversation(DEFAULT_SCHEMES),
+        catalogue=Catalogue.load("bg"),
+        executor=ThreadPoolExecutor(2),
+        operator="sip:operator@example.org",
+        today=lambda: TODAY,
+    )
+
+
+async def hold(leg: WavLeg, shared: Services) -> CallRecord:
+    try:
+        return await asyncio.wait_for(Call(leg, shared).run(), 30)
+    finally:
+        shared.executor.shutdown()
+
+
+def says(*utterances: Sound, **script: object) -> WavLeg:
+    return WavLeg(utterances or [speechlike(700)] * 4, **script)  # type: ignore[arg-type]
+
+
+def said(record: CallRecord) -> str:
+    return " ".join(turn.text for turn in record.turns if isinstance(turn, BotTurn))
+
+
+async def test_a_spoken_number_is_confirmed_and_the_bill_told() -> None:
+    record = await hold(says(), services(number("300000000001"), command("yes"), command("end")))
+    assert record.outcome is Outcome.INFORMED and record.identifier == Identifier("300000000001", "customer_number")
+    assert "три нула нула, нула нула нула, нула нула нула, нула нула едно. Правилно ли е?" in said(record)
+    assert "две неплатени фактури на обща стойност четиридесет и пет евро и тридесет цента" in said(record)
+    assert said(record).endswith("Дочуване!")
+
+
+async def test_each_utterance_is_read_with_the_grammar_of_its_question() -> None:
+    shared = services(number("300000000001"), command("yes"), command("end"))
+    await hold(says(), shared)
+    assert shared.recognizer.grammars == ["identifier", "confirm", "menu"]  # type: ignore[attr-defined]
+
+
+async def test_keys_typed_ahead_stop_the_greeting_and_are_repeated() -> None:
+    record = await hold(WavLeg(keys="300000000001#"), services())
+    greeting = record.turns[0]
+    assert record.outcome is Outcome.INFORMED
+    assert isinstance(greeting, BotTurn) and greeting.interrupted
+    assert "Въведохте: три нула нула" in said(record)
+
+
+async def test_keys_in_band_are_the_same_as_keys_by_event() -> None:
+    record = await hold(says(dtmf("300000000001#")), services())
+    assert record.outcome is Outcome.INFORMED and "Въведохте: три нула нула" in said(record)
+
+
+async def test_a_wrong_read_back_is_corrected() -> None:
+    wrong = number("300000000009")
+    record = await hold(says(), services(wrong, command("no"), number("300000000001"), command("yes")))
+    assert record.outcome is Outcome.INFORMED and record.identifier == OWING.identifier
+    assert "Извинете." in said(record)
+
+
+async def test_silence_throughout_ends_with_a_person() -> None:
+    leg = WavLeg()
+    record = await hold(leg, services())
+    assert record.outcome is Outcome.TRANSFERRED and leg.transferred_to == "sip:operator@example.org"
+
+
+async def test_when_there_is_no_operator_the_caller_hears_so() -> None:
+    record = await hold(WavLeg(), replace(services(), operator=""))
+    assert record.outcome is Outcome.ENDED and "няма свободен служител" in said(record)
+
+
+async def test_a_hang_up_in_the_middle_of_a_prompt_ends_the_call_at_once() -> None:
+    record = await hold(WavLeg(hang_up_after_ms=1000), services())
+    assert record.outcome is Outcome.ABANDONED
+    greeting = record.turns[0]
+    assert isinstance(greeting, BotTurn)
+
+
+async def test_the_caller_hears_an_apology_when_the_books_fail() -> None:
+    record = await hold(WavLeg(keys="300000000001#"), services(store=FakeStore(failing=True)))
+    assert record.outcome is Outcome.TRANSFERRED and "не мога да проверя сметката" in said(record)
+
+
+async def test_books_that_do_not_answer_in_time_have_failed() -> None:
+    class Slow(FakeStore):
+        async def find(self, identifier: Identifier) -> Account | None:
+            await asyncio.sleep(60)
+            return None
+
+    record = await hold(WavLeg(keys="300000000001#"), replace(services(store=Slow()), store_timeout_s=0.01))
+    assert record.outcome is Outcome.TRANSFERRED and "не мога да проверя сметката" in said(record)
+
+
+async def test_a_voice_that_fails_ends_the_call_with_its_sentence() -> None:
+    class Mute(FakeSynthesizer):
+        def synthesize(self, text: str, language: str = "bg") -> Sound:
+            raise VoicebotError("The voice is hoarse: give it tea.")
+
+    with pytest.raises(VoicebotError, match="give it tea"):
+        await hold(WavLeg(), replace(services(), synthesizer=Mute()))
+
+
+async def test_a_call_of_a_minute_takes_a_fraction_of_a_minute() -> None:
+    began_s = time.monotonic()
+    leg = says(*[speechlike(8000)] * 5)
+    await hold(leg, services())
+    assert leg.reply.duration_ms > 60_000
+    assert time.monotonic() - began_s < 20
+
+
+async def test_while_one_phrase_is_rendered_keys_are_still_heard() -> None:
+    """The renderer is let go only after the last key has come."""
+    release = threading.Event()
+
+    class Slow(FakeSynthesizer):
+        def synthesize(self, text: str, language: str = "bg") -> Sound:
+            if "Здравейте" in text:
+                release.wait(10)
+            return super().synthesize(text, language)
+
+    class Typing(WavLeg):
+        async def receive(self):  # type: ignore[no-untyped-def]
+            if not self._keys:
+                release.set()
+            return await super().receive()
+
+        async def _pace(self) -> None:
+            await asyncio.sleep(0)
+
+    record = await hold(Typing(keys="300000000001#"), replace(services(), synthesizer=Slow()))
+    assert record.identifier == OWING.identifier
+
+
+async def test_latency_is_given_for_each_answer() -> None:
+    record = await hold(says(), services(number("300000000001"), command("yes"), command("end")))
+    assert len(record.latency_ms) == 3
+    assert all(450 <= latency_ms < 2000 for latency_ms in record.latency_ms)
+
+
+def digits_in(parts: Iterable[object]) -> bool:
+    return any("300000000001" in str(part) or "три нула нула" in str(part) for part in parts)
+
+
+async def test_a_record_hides_the_number_unless_it_is_to_be_revealed() -> None:
+    record = await hold(says(), services(number("300000000001"), command("yes"), command("end")))
+    assert not digits_in([record.as_dict(), record])
+    revealed = record.as_dict(reveal=True)
+    assert revealed["identifier"] == "300000000001" and digits_in(revealed["turns"])
+    caller = [turn["caller"] for turn in revealed["turns"] if "caller" in turn]
+    assert caller[0] == {"text": " ".join("300000000001"), "digits": "300000000001", "via": "speech", "confidence": 0.9}
+
+
+async def test_no_log_line_holds_the_number(capsys: pytest.CaptureFixture[str]) -> None:
+    await hold(says(), services(number("300000000001"), command("yes"), command("end")))
+    await hold(WavLeg(keys="300000000001#"), services())
+    logged = "".join(capsys.readouterr())
+    assert "looked up" in logged and "300000000001" not in logged

@@ -1,0 +1,1 @@
+"""Pure sound: PCM, resampling, tones, levels, WAV files."""

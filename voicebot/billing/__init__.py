@@ -1,0 +1,1 @@
+"""Identifiers, accounts, invoices and payments, and where they are kept."""

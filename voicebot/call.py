@@ -1,0 +1,290 @@
+"""The conductor of one call: it alone knows all rooms, and carries out what the conversation asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from typing import Any, TypeVar
+
+import structlog
+
+from voicebot.audio.sound import Sound
+from voicebot.billing.identifier import Identifier
+from voicebot.billing.store import BillingStore, StoreUnavailable
+from voicebot.dialog.actions import Action, HangUp, Hush, Listen, LookUp, Outcome, Say, Transfer
+from voicebot.dialog.catalogue import Catalogue, Phrase
+from voicebot.dialog.conversation import Conversation, State
+from voicebot.dialog.events import Answered, CallerHungUp, DialogEvent, Heard, LookedUp, StoreFailed, TransferRefused
+from voicebot.errors import VoicebotError
+from voicebot.hearing.events import HearingEvent, KeysEntered, TurnEnded
+from voicebot.hearing.listener import Listener, ListenerTimers
+from voicebot.hearing.recognizer import Recognizer
+from voicebot.legs.leg import CallLeg, Frame, HungUp, KeyPress, PlaybackEnded
+from voicebot.legs.playback import Playback
+from voicebot.voice.synthesizer import Synthesizer
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all calls share."""
+
+    recognizer: Recognizer
+    synthesizer: Synthesizer
+    store: BillingStore
+    conversation: Conversation
+    catalogue: Catalogue
+    executor: Executor
+    """Bounded; everything that blocks (recognition, synthesis) runs in it."""
+    timers: ListenerTimers = field(default_factory=ListenerTimers)
+    operator: str = ""
+    """Whom a caller is handed to; "" when there is nobody."""
+    store_timeout_s: float = 5.0
+    """How long the books may take before the caller hears an apology."""
+    today: Callable[[], date] = date.today
+    monotonic: Callable[[], float] = time.monotonic
+    """Wall clock in s, to measure how long the bot takes to answer."""
+
+
+@dataclass(slots=True)
+class BotTurn:
+    """Something that the bot said."""
+
+    text: str = field(repr=False)
+    masked: str
+    """The same with a customer's number hidden."""
+    interrupted: bool = False
+
+
+@dataclass(slots=True)
+class CallerTurn:
+    """Something that the caller said or keyed."""
+
+    text: str = field(repr=False)
+    digits: str = field(repr=False)
+    via: str
+    """"speech" or "keys"."""
+    confidence: float
+    intent: str | None = None
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """What happened in a call."""
+
+    outcome: Outcome | None = None
+    identifier: Identifier | None = None
+    """The last number that was looked up."""
+    turns: list[BotTurn | CallerTurn] = field(default_factory=list)
+    latency_ms: list[int] = field(default_factory=list)
+    """For each answer: from the end of speech (or the last key) to the first sound of it."""
+
+    def as_dict(self, *, reveal: bool = False) -> dict[str, Any]:
+        """For JSON. Unless `reveal`, digits that may be a customer's number are masked wherever they stand."""
+        identifier = None
+        if self.identifier is not None:
+            identifier = self.identifier.reveal() if reveal else self.identifier.masked
+        return {
+            "outcome": self.outcome,
+            "identifier": identifier,
+            "turns": [_bot_dict(t, reveal) if isinstance(t, BotTurn) else _caller_dict(t, reveal) for t in self.turns],
+            "latency_ms": self.latency_ms,
+        }
+
+
+def _bot_dict(turn: BotTurn, reveal: bool) -> dict[str, Any]:
+    said: dict[str, Any] = {"bot": turn.text if reveal else turn.masked}
+    return said | ({"interrupted": True} if turn.interrupted else {})
+
+
+def _caller_dict(turn: CallerTurn, reveal: bool) -> dict[str, Any]:
+    text, digits = turn.text, turn.digits
+    if not reveal and digits:
+        digits = "•" * (len(digits) - 2) + digits[-2:] if len(digits) > 2 else "•" * len(digits)
+        text = "•" if turn.text else ""
+    said = {"text": text, "digits": digits, "via": turn.via, "confidence": round(turn.confidence, 3)}
+    return {"caller": said | ({"intent": turn.intent} if turn.intent else {})}
+
+
+@dataclass(slots=True)
+class _AnswerDue:
+    """The bot owes an answer: how much time had passed on the line and since when it passes on the wall."""
+
+    waited_ms: int
+    since_s: float
+
+
+class Call:
+    """One call from answering to its end."""
+
+    def __init__(self, leg: CallLeg, services: Services, call_id: str = "") -> None:
+        self._leg = leg
+        self._services = services
+        self._log = log.bind(call=call_id)
+        self._listener = Listener(services.recognizer, services.timers, in_band_keys=leg.in_band_keys)
+        self._state = State()
+        self._now_ms = 0
+        self._received_s = 0.0
+        self._answer_due: _AnswerDue | None = None
+        self._live: dict[Playback, tuple[BotTurn, str | None]] = {}
+        self._ending: Transfer | HangUp | None = None
+        self._over = False
+        self.record = CallRecord()
+        """What has happened so far."""
+
+    async def run(self) -> CallRecord:
+        """Hold the call; returns its record when it is over.
+
+        Raises:
+            VoicebotError: the bot itself failed in mid-call; the record tells how far it came.
+        """
+        self._log.info("answered")
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                try:
+                    await self._take(Answered())
+                    while not self._over:
+                        await self._follow_line()
+                        if self._ending and not self._live:
+                            await self._end(self._ending)
+                finally:
+                    for playback in self._live:
+                        playback.stop()
+        except* VoicebotError as group:
+            await self._leg.hang_up()
+            raise _first(group) from None
+        self.record.outcome = self._state.outcome
+        self._log.info("ended", outcome=self._state.outcome, duration_ms=self._now_ms)
+        return self.record
+
+    async def _follow_line(self) -> None:
+        """Wait for the next thing on the line and answer it."""
+        media = await self._leg.receive()
+        self._now_ms = media.at_ms
+        self._received_s = self._services.monotonic()
+        match media:
+            case Frame():
+                await self._take(*await self._hear(media))
+            case KeyPress():
+                await self._take(*self._listener.press(media.key, media.at_ms))
+            case PlaybackEnded():
+                turn, mark = self._live.pop(media.playback)
+                turn.interrupted = media.playback.stopped
+                if mark and not turn.interrupted:
+                    await self._take(Heard(mark))
+            case HungUp():
+                self._over = True
+                await self._take(CallerHungUp())
+
+    async def _hear(self, frame: Frame) -> list[HearingEvent]:
+        accept = partial(self._listener.accept, frame.samples, frame.at_ms, bot_speaking=frame.bot_speaking)
+        return await self._in_executor(accept)
+
+    async def _take(self, *events: DialogEvent) -> None:
+        """Let the conversation answer these events and those that follow from its answers."""
+        waiting = deque(events)
+        while waiting:
+            event = waiting.popleft()
+            self._note(event)
+            self._state, actions = self._services.conversation.step(self._state, event)
+            for action in actions:
+                waiting.extend(await self._carry_out(action))
+
+    async def _carry_out(self, action: Action) -> Iterable[DialogEvent]:
+        match action:
+            case Say():
+                self._say(action)
+            case Hush():
+                for playback in self._live:
+                    playback.stop()
+            case Listen():
+                return self._listener.expect(action.expectation, self._now_ms)
+            case LookUp():
+                return [await self._look_up(action.identifier)]
+            case Transfer() | HangUp():
+                self._listener.expect(None, self._now_ms)
+                self._ending = action
+        return ()
+
+    def _say(self, action: Say) -> None:
+        catalogue = self._services.catalogue
+        turn = BotTurn(
+            " ".join(catalogue.transcript(prompt, reveal=True) for prompt in action.prompts),
+            " ".join(catalogue.transcript(prompt, reveal=False) for prompt in action.prompts),
+        )
+        self.record.turns.append(turn)
+        playback = self._leg.play()
+        self._live[playback] = (turn, action.mark)
+        phrases = [phrase for prompt in action.prompts for phrase in catalogue.phrases(prompt)]
+        self._tasks.create_task(self._speak(playback, phrases))
+
+    async def _speak(self, playback: Playback, phrases: list[Phrase]) -> None:
+        """Render phrase by phrase into the playback, until all is said or it is stopped."""
+        try:
+            for phrase in phrases:
+                if playback.stopped:
+                    break
+                sound = await self._in_executor(partial(self._render, phrase.text, playback.rate_hz))
+                if self._answer_due is not None and not playback.stopped:
+                    passed_ms = (self._services.monotonic() - self._answer_due.since_s) * 1000
+                    self.record.latency_ms.append(round(self._answer_due.waited_ms + passed_ms))
+                    self._answer_due = None
+                playback.feed(sound)
+                playback.feed(Sound.silence(phrase.pause_ms, sound.rate_hz))
+        finally:
+            playback.end()
+
+    def _render(self, text: str, rate_hz: int) -> Sound:
+        """Blocking; resampled here, off the event loop."""
+        return self._services.synthesizer.synthesize(text, self._services.catalogue.language).resampled(rate_hz)
+
+    async def _look_up(self, identifier: Identifier) -> DialogEvent:
+        self.record.identifier = identifier
+        try:
+            async with asyncio.timeout(self._services.store_timeout_s):
+                account = await self._services.store.find(identifier)
+        except (StoreUnavailable, TimeoutError) as error:
+            self._log.error("store failed", reason=str(error) or "it did not answer in time")
+            return StoreFailed()
+        self._log.info("looked up", identifier=str(identifier), found=account is not None)
+        return LookedUp(account, self._services.today())
+
+    async def _end(self, how: Transfer | HangUp) -> None:
+        self._ending = None
+        if isinstance(how, Transfer):
+            target = self._services.operator
+            if not target or not await self._leg.transfer(target):
+                self._log.warning("transfer refused")
+                await self._take(TransferRefused())
+                return
+        self._over = True
+        await self._leg.hang_up()
+
+    def _note(self, event: DialogEvent) -> None:
+        """Put what the caller did into the record and start the clock of the answer."""
+        match event:
+            case TurnEnded():
+                best = event.readings[0]
+                self.record.turns.append(CallerTurn(best.text, best.digits, "speech", best.confidence, best.intent))
+                self._answer_due = _AnswerDue(self._now_ms - event.ended_ms, self._received_s)
+                self._log.info("turn", reading=repr(best), ended_ms=event.ended_ms)
+            case KeysEntered():
+                self.record.turns.append(CallerTurn("", event.digits, "keys", 1.0))
+                self._answer_due = _AnswerDue(0, self._received_s)
+                self._log.info("keys", count=len(event.digits))
+
+    async def _in_executor(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._services.executor, work)
+
+
+def _first(group: BaseExceptionGroup[VoicebotError]) -> VoicebotError:
+    found = group.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found

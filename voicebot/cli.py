@@ -1,0 +1,310 @@
+"""The commands. Results go to stdout, everything else to stderr; 0 done, 1 failed with a sentence, 2 wrong usage."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn
+
+from voicebot import settings as settings_file
+from voicebot.audio.sound import TELEPHONE_RATE_HZ
+from voicebot.audio.wav import read_wav, write_wav
+from voicebot.billing.demonstration import create_demonstration, refresh_demonstration
+from voicebot.billing.sql import SqlStore
+from voicebot.billing.store import Account
+from voicebot.errors import VoicebotError
+from voicebot.operations import logs
+from voicebot.settings import Settings
+from voicebot.voice.voices import fetch, known_voices
+
+T = TypeVar("T")
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+voices_app = typer.Typer(no_args_is_help=True, help="Voices: what there is, fetching, rendering ahead.")
+app.add_typer(voices_app, name="voices")
+err = Console(stderr=True)
+
+Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
+StoreOption = Annotated[str | None, typer.Option("--store", help="Billing store: a database URL or an SQLite file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+VoiceOption = Annotated[str | None, typer.Option("--voice", help="A voice as 'voicebot voices list' names it.")]
+
+
+class NoSuchCustomer(VoicebotError):
+    """A number that nobody has."""
+
+
+@app.command()
+def serve(
+    demonstration: Annotated[
+        bool, typer.Option("--demonstration", help="First make demonstration bills where they are missing or stale.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Answer calls until told to stop."""
+    from voicebot.web.server import run
+
+    chosen = settings_file.load(config)
+    logs.configure(level=chosen.logs.level, as_json=chosen.logs.json_lines)
+    if demonstration:
+        refresh_demonstration(chosen.store.url, date.today())
+    asyncio.run(run(chosen))
+
+
+@app.command()
+def call(
+    recordings: Annotated[list[Path] | None, typer.Argument(metavar="[WAV]...", help="What the caller says.")] = None,
+    keys: Annotated[str, typer.Option(help="Keys, typed ahead; a comma waits for the next question.")] = "",
+    store: StoreOption = None,
+    reply: Annotated[Path | None, typer.Option(help="Write what the caller hears to this WAV file.")] = None,
+    realtime: Annotated[bool, typer.Option("--realtime", help="Take as long as a real call.")] = False,
+    hang_up_after: Annotated[int | None, typer.Option(metavar="MS", min=0, help="When the caller hangs up.")] = None,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show the customer's number in clear.")] = False,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Hold a whole call from recordings: each WAV is one thing that the caller says once the bot has asked."""
+    from voicebot.call import Call, CallRecord
+    from voicebot.legs.wav import WavLeg
+    from voicebot.switchboard import open_services
+
+    if set(keys) - set("0123456789*#,"):
+        raise typer.BadParameter("only 0-9, *, # and the comma are keys", param_hint="--keys")
+    if reply is not None and not reply.absolute().parent.is_dir():
+        raise VoicebotError(f"{reply} cannot be written: there is no folder {reply.parent}.")
+    chosen = _settings(config, store)
+    sounds = [read_wav(path) for path in recordings or ()]
+    leg = WavLeg(sounds, keys=keys, realtime=realtime, hang_up_after_ms=hang_up_after)
+
+    async def hold() -> CallRecord:
+        async with open_services(chosen) as services:
+            await services.store.check()
+            return await Call(leg, services).run()
+
+    record = asyncio.run(hold()).as_dict(reveal=reveal)
+    if reply is not None:
+        write_wav(reply, leg.reply)
+    if as_json:
+        _print_json(record)
+        return
+    for turn in record["turns"]:
+        said = turn.get("caller")
+        typer.echo(f"bot:    {turn['bot']}" if said is None else f"caller: {said['digits'] or said['text'] or '—'}")
+    typer.echo(f"{record['outcome']}, {record['identifier'] or 'no number'}")
+
+
+@app.command()
+def recognize(
+    recordings: Annotated[list[Path], typer.Argument(metavar="WAV...", help="Recordings, each one utterance.")],
+    grammar: Annotated[str, typer.Option(help="What may be said: the name of a grammar.")] = "identifier",
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Read recordings: words, digits, confidence and alternatives, one line each."""
+    from voicebot.hearing.recognizer import Reading, recognize
+    from voicebot.hearing.vosk_recognizer import VoskRecognizer
+
+    recognizer = VoskRecognizer(_settings(config).recognition.model)
+    recognizer.stream(grammar)
+    failed = False
+
+    def fields(reading: Reading) -> dict[str, Any]:
+        return {"text": reading.text, "digits": reading.digits, "confidence": round(reading.confidence, 4)}
+
+    for path in recordings:
+        try:
+            best, *others = recognize(recognizer, read_wav(path).resampled(TELEPHONE_RATE_HZ), grammar)
+        except VoicebotError as error:
+            failed = True
+            _complain(error)
+            continue
+        if as_json:
+            _print_json({"file": str(path), **fields(best), "alternatives": [fields(other) for other in others]})
+        else:
+            typer.echo(f"{path}: {best.text or '—'} [{best.digits}] {best.confidence:.2f}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def say(
+    text: Annotated[str, typer.Argument(help="What to say; figures are spoken as words.")],
+    output: Annotated[Path, typer.Option("--output", help="The WAV file to write.")],
+    voice: VoiceOption = None,
+    language: Annotated[str, typer.Option(help="bg or en.")] = "bg",
+    config: Config = None,
+) -> None:
+    """Speak a text into a WAV file."""
+    from voicebot.language.text import spell_figures
+    from voicebot.switchboard import open_synthesizer
+
+    if language not in ("bg", "en"):
+        raise typer.BadParameter("it is bg or en", param_hint="--language")
+    if not any(sign.isalnum() for sign in text):
+        raise typer.BadParameter("there is no word in it", param_hint="TEXT")
+    write_wav(output, open_synthesizer(_settings(config), voice).synthesize(spell_figures(text, language), language))
+
+
+@app.command()
+def bill(
+    identifier: Annotated[str, typer.Argument(help="A customer's number or ITN.")],
+    store: StoreOption = None,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Show what a customer owes."""
+    chosen = _settings(config, store)
+    wanted = chosen.schemes.parse(identifier)
+    account = _with_store(chosen, lambda books: books.find(wanted))
+    if account is None:
+        raise NoSuchCustomer(f"No customer has the number {wanted}: check it on the invoice.")
+    if as_json:
+        _print_json(_account(account))
+        return
+    typer.echo(f"{account.kind} {account.identifier}: {account.owed} owed, as of {account.as_of:%Y-%m-%d %H:%M %Z}")
+    for invoice in account.unpaid:
+        typer.echo(
+            f"  invoice {invoice.number}, {invoice.period_start} to {invoice.period_end}, {invoice.energy_kwh} kWh: "
+            f"{invoice.outstanding} of {invoice.total}, due {invoice.due}, cut-off {invoice.cut_off or 'none'}"
+        )
+
+
+@app.command()
+def demo(
+    store: StoreOption = None,
+    today: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="The day on which they are true.")] = None,
+    config: Config = None,
+) -> None:
+    """Make demonstration bills, in place of older ones."""
+    try:
+        day = date.fromisoformat(today) if today else date.today()
+    except ValueError:
+        raise typer.BadParameter("it is a date such as 2026-11-23", param_hint="--today") from None
+    books = create_demonstration(_settings(config, store).store.url, day)
+    err.print(f"{books.accounts} customers made, {books.indebted} of them owe {books.outstanding} in all.")
+
+
+@app.command()
+def check(config: Config = None) -> None:
+    """Say what is missing and how to get it."""
+    from voicebot.operations.check import checks
+
+    chosen = settings_file.load(config)
+    missing = 0
+    for name, test in checks(chosen):
+        try:
+            typer.echo(f"ok       {name}: {test()}")
+        except VoicebotError as error:
+            missing += 1
+            typer.echo(f"missing  {name}: {error}")
+    if missing:
+        raise VoicebotError(f"{missing} of the things above must be mended before calls can be answered.")
+
+
+@voices_app.command("list")
+def list_voices(as_json: AsJson = False) -> None:
+    """Show the voices that are known."""
+    for voice in known_voices().values():
+        if as_json:
+            _print_json(asdict(voice))
+        else:
+            typer.echo(f"{voice.name}: {voice.note} ({voice.licence})")
+
+
+@voices_app.command("fetch")
+def fetch_voice(
+    name: Annotated[str, typer.Argument(help="A voice of the list.")] = "bg_BG-dimitar-medium",
+    source: Annotated[str | None, typer.Option(help="Another address of the same files.")] = None,
+    config: Config = None,
+) -> None:
+    """Bring a voice from its public home and check its digest."""
+    folder = settings_file.load(config).voice.folder
+    with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=err) as progress:
+        tasks: dict[str, Any] = {}
+
+        def show(file: str, done: int, total: int | None) -> None:
+            if file not in tasks:
+                tasks[file] = progress.add_task(file, total=total)
+            progress.update(tasks[file], completed=done)
+
+        path = fetch(name, folder, source=source, progress=show)
+    typer.echo(path)
+
+
+@voices_app.command("warm")
+def warm(voice: VoiceOption = None, config: Config = None) -> None:
+    """Render the fixed prompts and the digits ahead, so that the first call does not wait for them."""
+    from voicebot.dialog.catalogue import Catalogue
+    from voicebot.switchboard import open_synthesizer
+
+    chosen = _settings(config)
+    catalogue = Catalogue.load(chosen.dialog.catalogue)
+    synthesizer = open_synthesizer(chosen, voice)
+    missing = [p.text for p in catalogue.fixed if not synthesizer.holds(p.text, catalogue.language)]
+    with Progress(TextColumn("Rendering prompts"), BarColumn(), MofNCompleteColumn(), console=err) as progress:
+        for text in progress.track(missing):
+            synthesizer.synthesize(text, catalogue.language)
+
+
+def main() -> None:
+    """Run a command and exit with its status."""
+    try:
+        app()
+    except VoicebotError as error:
+        _complain(error)
+        sys.exit(1)
+
+
+def _settings(config: Path | None, store: str | None = None) -> Settings:
+    """The settings of a command that serves no calls: quiet, and with its own store if it names one."""
+    logs.configure(level="error")
+    chosen = settings_file.load(config)
+    if store is not None:
+        chosen = chosen.model_copy(update={"store": chosen.store.model_copy(update={"url": store})})
+    return chosen
+
+
+def _with_store(chosen: Settings, ask: Callable[[SqlStore], Awaitable[T]]) -> T:
+    async def answer() -> T:
+        store = SqlStore(chosen.store.url)
+        try:
+            return await ask(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(answer())
+
+
+def _account(account: Account) -> dict[str, Any]:
+    """An account for JSON: sums as text with two decimals, dates in ISO form, the number masked."""
+    return {
+        "identifier": account.identifier.masked,
+        "scheme": account.identifier.scheme,
+        "kind": account.kind,
+        "owed": {"amount": f"{account.owed.amount:.2f}", "currency": account.owed.currency},
+        "nearest_due": account.nearest_due,
+        "cut_off": account.cut_off,
+        "as_of": account.as_of,
+        "unpaid": [asdict(invoice) for invoice in account.unpaid],
+        "payments": [asdict(payment) for payment in account.payments],
+    }
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _complain(error: VoicebotError) -> None:
+    typer.echo(f"voicebot: {error}", err=True)

@@ -1,0 +1,1 @@
+"""Pure conversation: what was said goes in, what to do comes out."""

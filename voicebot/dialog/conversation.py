@@ -1,0 +1,349 @@
+"""The conversation as a state machine: `step` takes a state and an event, and gives the next state and actions.
+
+Pure: no sound, no clock, no input or output, so a whole call is tested as a list of events. The words are in the
+catalogue (`prompts/`); what a caller may say is in the grammars.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+
+from voicebot.billing.identifier import Identifier, IdentifierSchemes
+from voicebot.billing.store import Account
+from voicebot.dialog.actions import (
+    Action,
+    Counted,
+    HangUp,
+    Hush,
+    Listen,
+    LookUp,
+    OneOf,
+    Outcome,
+    Prompt,
+    Say,
+    Slot,
+    Transfer,
+)
+from voicebot.dialog.events import (
+    Answered,
+    CallerHungUp,
+    DialogEvent,
+    Heard,
+    LookedUp,
+    StoreFailed,
+    TransferRefused,
+)
+from voicebot.hearing.events import BargeIn, KeyPressed, KeysEntered, NoInput, TurnEnded
+from voicebot.hearing.expectation import Completeness, Expectation
+from voicebot.hearing.recognizer import Reading
+
+SUM_TOLD = "sum told"
+"""Mark of the prompt that says what is owed."""
+
+_CONFIRM_KEYS = {"1": "yes", "2": "no", "0": "operator"}
+_MENU_KEYS = {"1": "repeat", "2": "another", "9": "end", "0": "operator"}
+
+
+class Phase(enum.Enum):
+    """What the bot is waiting for."""
+
+    RINGING = enum.auto()
+    NUMBER = enum.auto()
+    CONFIRMATION = enum.auto()
+    BOOKS = enum.auto()
+    MENU = enum.auto()
+    PERSON = enum.auto()
+    OVER = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that a conversation remembers."""
+
+    phase: Phase = Phase.RINGING
+    misses: int = 0
+    """How often in a row no usable number came."""
+    unclear: int = 0
+    """How often in a row the present question (not that for the number) was left unanswered."""
+    candidate: Identifier | None = None
+    """The number that is being confirmed or looked up."""
+    rejected: frozenset[Identifier] = frozenset()
+    """Numbers that the caller said are wrong."""
+    account: Account | None = None
+    today: date | None = None
+    informed: bool = False
+    """Whether the caller has heard what is owed."""
+    outcome: Outcome | None = None
+    """Set when the call is over."""
+
+
+Step = tuple[State, list[Action]]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The policy of a conversation; its attributes are the knobs."""
+
+    schemes: IdentifierSchemes
+    speech_tries: int = 3
+    """Misses after which the keypad is asked for."""
+    keypad_tries: int = 2
+    """Further misses after which a person is."""
+    unclear_tries: int = 3
+    """Unclear answers in a row to a yes/no question before it is given up."""
+    number_confidence: float = 0.1
+    """Least confidence of a spoken number; low, because each is read back."""
+    intent_confidence: float = 0.5
+    """Least confidence of a command, a yes or a no."""
+
+    def step(self, state: State, event: DialogEvent) -> Step:
+        """The next state and what is to be done, in order. After the end of a call nothing happens any more."""
+        if state.phase is Phase.OVER:
+            return state, []
+        match event:
+            case Answered():
+                return self._ask_number(state, Prompt("greeting"), Prompt("ask_number"))
+            case KeyPressed() | BargeIn():
+                return state, [Hush()] if state.phase in (Phase.NUMBER, Phase.CONFIRMATION, Phase.MENU) else []
+            case TurnEnded():
+                return _hushed(self._on_turn(state, event))
+            case KeysEntered():
+                return _hushed(self._on_keys(state, event.digits))
+            case NoInput():
+                return self._on_no_input(state)
+            case LookedUp():
+                return self._on_looked_up(state, event)
+            case StoreFailed():
+                return self._to_person(state, Prompt("store_failed"))
+            case Heard():
+                return replace(state, informed=state.informed or event.mark == SUM_TOLD), []
+            case TransferRefused():
+                return self._on_transfer_refused(state)
+            case CallerHungUp():
+                outcome = Outcome.INFORMED if state.informed else Outcome.ABANDONED
+                return replace(state, phase=Phase.OVER, outcome=outcome), []
+
+    # What the caller does
+
+    def _on_turn(self, state: State, turn: TurnEnded) -> Step:
+        best = turn.readings[0]
+        intent = best.intent if best.confidence >= self.intent_confidence else None
+        match state.phase:
+            case Phase.NUMBER:
+                return self._on_intent(state, intent) or self._on_spoken_number(state, turn.readings)
+            case Phase.CONFIRMATION:
+                return self._on_intent(state, intent) or self._unclear(state, "confirm_unclear")
+            case Phase.MENU:
+                return self._on_intent(state, intent) or self._unclear(state, "menu_unclear")
+            case _:
+                return state, []
+
+    def _on_keys(self, state: State, digits: str) -> Step:
+        match state.phase:
+            case Phase.NUMBER if digits == "0":
+                return self._to_person(state, Prompt("transfer"))
+            case Phase.CONFIRMATION if len(digits) <= 1:
+                return self._on_intent(state, _CONFIRM_KEYS.get(digits)) or self._unclear(state, "confirm_unclear")
+            case Phase.MENU if len(digits) <= 1:
+                return self._on_intent(state, _MENU_KEYS.get(digits)) or self._unclear(state, "menu_unclear")
+            case Phase.NUMBER | Phase.CONFIRMATION | Phase.MENU:
+                return self._on_keyed_number(state, digits)
+            case _:
+                return state, []
+
+    def _on_no_input(self, state: State) -> Step:
+        match state.phase:
+            case Phase.NUMBER:
+                return self._miss(state, "no_input")
+            case Phase.CONFIRMATION:
+                return self._unclear(state, "confirm_no_input")
+            case Phase.MENU:
+                return self._unclear(state, "menu_no_input")
+            case _:
+                return state, []
+
+    def _on_intent(self, state: State, intent: str | None) -> Step | None:
+        """What follows from a command, a yes or a no; None where it means nothing now."""
+        match (state.phase, intent):
+            case (_, "operator"):
+                return self._to_person(state, Prompt("transfer"))
+            case (_, "end") | (Phase.MENU, "no"):
+                return self._goodbye(state)
+            case (Phase.CONFIRMATION, "yes"):
+                assert state.candidate is not None
+                return self._look_up(state, state.candidate)
+            case (Phase.CONFIRMATION, "no" | "another"):
+                assert state.candidate is not None
+                rejected = replace(state, rejected=state.rejected | {state.candidate}, candidate=None)
+                return self._miss(rejected, "rejected")
+            case (Phase.CONFIRMATION, "repeat" | "help"):
+                return self._confirm(state, Prompt("confirm_help") if intent == "help" else None)
+            case (Phase.NUMBER, "help" | "unknown_number"):
+                return self._ask_number(state, Prompt("number_help", {"lengths": self._lengths}))
+            case (Phase.NUMBER, "repeat" | "another"):
+                return self._ask_number(state, Prompt("ask_number"))
+            case (Phase.MENU, "repeat"):
+                return self._tell(replace(state, unclear=0))
+            case (Phase.MENU, "another" | "yes"):
+                fresh = State(informed=state.informed)
+                return self._ask_number(fresh, Prompt("ask_another"))
+            case (Phase.MENU, "help"):
+                return self._menu(replace(state, unclear=0), Prompt("menu_help"))
+            case _:
+                return None
+
+    # The number
+
+    def _on_spoken_number(self, state: State, readings: tuple[Reading, ...]) -> Step:
+        for reading in readings:
+            if reading.confidence < self.number_confidence:
+                continue
+            found = self.schemes.match(reading.digits)
+            if found is not None and found not in state.rejected:
+                return self._confirm(replace(state, candidate=found, unclear=0))
+        best = readings[0]
+        if best.digits and best.confidence >= self.number_confidence and self.schemes.match(best.digits) is None:
+            return self._miss(state, "wrong_length", digits=best.digits)
+        return self._miss(state, "no_match")
+
+    def _on_keyed_number(self, state: State, digits: str) -> Step:
+        found = self.schemes.match(digits)
+        if found is None:
+            return self._miss(state, "wrong_length", digits=digits)
+        state, actions = self._look_up(state, found)
+        return state, [Say((Prompt("keyed_back", {"number": found}),)), *actions]
+
+    def _miss(self, state: State, why: str, digits: str = "") -> Step:
+        """No usable number came: ask again, then ask for keys, then for a person."""
+        state = replace(state, misses=state.misses + 1, candidate=None, unclear=0)
+        if state.misses >= self.speech_tries + self.keypad_tries:
+            return self._to_person(state, Prompt("give_up"))
+        prompts = [Prompt(why)]
+        if why == "wrong_length":
+            prompts = [Prompt(why, {"heard": Counted(len(digits), "digit"), "lengths": self._lengths})]
+        if state.misses >= self.speech_tries:
+            prompts.append(Prompt("ask_keys"))
+        elif state.misses > 1:
+            prompts.append(Prompt("ask_again_with_help"))
+        else:
+            prompts.append(Prompt("ask_again"))
+        return self._ask_number(state, *prompts)
+
+    @property
+    def _lengths(self) -> OneOf:
+        return OneOf(sorted(self.schemes.lengths))
+
+    def _ask_number(self, state: State, *prompts: Prompt) -> Step:
+        expectation = Expectation("identifier", self._number_spoken, self._number_keyed)
+        return replace(state, phase=Phase.NUMBER), [Say(prompts), Listen(expectation)]
+
+    def _confirm(self, state: State, first: Prompt | None = None) -> Step:
+        assert state.candidate is not None
+        prompts = (Prompt("read_back", {"number": state.candidate}), Prompt("is_it_right"))
+        return self._ask_confirmation(state, *((first,) if first else ()), *prompts)
+
+    def _ask_confirmation(self, state: State, *prompts: Prompt) -> Step:
+        expectation = Expectation("confirm", self._intent_spoken, self._keyed_among(_CONFIRM_KEYS))
+        return replace(state, phase=Phase.CONFIRMATION), [Say(prompts), Listen(expectation)]
+
+    # The books
+
+    def _look_up(self, state: State, identifier: Identifier) -> Step:
+        return replace(state, phase=Phase.BOOKS, candidate=identifier), [LookUp(identifier)]
+
+    def _on_looked_up(self, state: State, found: LookedUp) -> Step:
+        if state.phase is not Phase.BOOKS:
+            return state, []
+        if found.account is None:
+            return self._miss(state, "not_found")
+        state = replace(state, account=found.account, today=found.today, misses=0, unclear=0, rejected=frozenset())
+        return self._tell(state)
+
+    def _tell(self, state: State) -> Step:
+        account, today = state.account, state.today
+        assert account is not None and today is not None
+        state = replace(state, phase=Phase.MENU)
+        say_sum = Say((_sum_prompt(account),), mark=SUM_TOLD)
+        details = [*_term_prompts(account, today), Prompt("as_of", {"as_of": account.as_of})]
+        return state, [say_sum, Say((*details, Prompt("menu"))), self._listen_for_menu()]
+
+    # What follows
+
+    def _menu(self, state: State, *prompts: Prompt) -> Step:
+        return replace(state, phase=Phase.MENU), [Say(prompts), self._listen_for_menu()]
+
+    def _listen_for_menu(self) -> Listen:
+        return Listen(Expectation("menu", self._intent_spoken, self._keyed_among(_MENU_KEYS)))
+
+    def _unclear(self, state: State, prompt: str) -> Step:
+        """The answer to a question other than that for the number was no answer."""
+        state = replace(state, unclear=state.unclear + 1)
+        if state.phase is Phase.MENU:
+            return self._goodbye(state) if state.unclear >= 2 else self._menu(state, Prompt(prompt))
+        if state.unclear >= self.unclear_tries:
+            return self._miss(replace(state, misses=max(state.misses, self.speech_tries - 1)), "no_match")
+        return self._ask_confirmation(state, Prompt(prompt))
+
+    def _to_person(self, state: State, prompt: Prompt) -> Step:
+        return replace(state, phase=Phase.PERSON, outcome=Outcome.TRANSFERRED), [Say((prompt,)), Transfer()]
+
+    def _on_transfer_refused(self, state: State) -> Step:
+        state = replace(state, outcome=None)
+        if state.account is not None:
+            return self._menu(replace(state, unclear=0), Prompt("nobody_free"), Prompt("menu"))
+        if state.misses >= self.speech_tries + self.keypad_tries:
+            return self._goodbye(state, Prompt("nobody_free"))
+        return self._ask_number(state, Prompt("nobody_free"), Prompt("ask_number"))
+
+    def _goodbye(self, state: State, *before: Prompt) -> Step:
+        outcome = Outcome.INFORMED if state.informed else Outcome.ENDED
+        state = replace(state, phase=Phase.OVER, outcome=outcome)
+        return state, [Say((*before, Prompt("goodbye"))), HangUp()]
+
+    # How complete an answer is
+
+    def _number_spoken(self, reading: Reading) -> Completeness:
+        if reading.intent is not None:
+            return Completeness.COMPLETE
+        return self._number_keyed(reading.digits)
+
+    def _number_keyed(self, digits: str) -> Completeness:
+        if self.schemes.can_continue(digits):
+            return Completeness.INCOMPLETE if self.schemes.match(digits) is None else Completeness.EXTENDABLE
+        return Completeness.COMPLETE if self.schemes.match(digits) else Completeness.INCOMPLETE
+
+    @staticmethod
+    def _intent_spoken(reading: Reading) -> Completeness:
+        return Completeness.INCOMPLETE if reading.intent is None else Completeness.COMPLETE
+
+    def _keyed_among(self, keys: dict[str, str]) -> Callable[[str], Completeness]:
+        """One key answers; any other begins a number, which may be keyed at any moment."""
+        return lambda digits: Completeness.COMPLETE if digits in keys else self._number_keyed(digits)
+
+
+def _hushed(step: Step) -> Step:
+    """The step with what is being said cut off first, because the caller has answered it."""
+    state, actions = step
+    return state, [Hush(), *actions] if actions else []
+
+
+def _sum_prompt(account: Account) -> Prompt:
+    if not account.unpaid:
+        return Prompt("nothing_owed")
+    slots: dict[str, Slot] = {"invoices": Counted(len(account.unpaid), "unpaid_invoice"), "total": account.owed}
+    return Prompt("owed_one" if len(account.unpaid) == 1 else "owed_many", slots)
+
+
+def _term_prompts(account: Account, today: date) -> list[Prompt]:
+    """By when to pay, and when supply may be cut off, with what has passed told as passed."""
+    prompts: list[Prompt] = []
+    if account.nearest_due is not None:
+        name = "overdue" if account.nearest_due < today else "due" if len(account.unpaid) == 1 else "due_nearest"
+        prompts.append(Prompt(name, {"due": account.nearest_due}))
+    if account.cut_off is not None:
+        name = "cut_off_passed" if account.cut_off < today else "cut_off"
+        prompts.append(Prompt(name, {"cut_off": account.cut_off}))
+    return prompts

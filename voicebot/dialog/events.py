@@ -1,0 +1,49 @@
+"""What comes into the conversation besides what was heard: answering, the books, the end of a prompt, hanging up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from voicebot.billing.store import Account
+from voicebot.hearing.events import HearingEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The call was picked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """The books were read."""
+
+    account: Account | None
+    """None when no customer has the number."""
+    today: date
+    """The day on which the call is held, to tell what is overdue."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFailed:
+    """The books could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A prompt that carries a mark was played to its end."""
+
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRefused:
+    """Nobody took the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallerHungUp:
+    """The caller is gone."""
+
+
+DialogEvent = HearingEvent | Answered | LookedUp | StoreFailed | Heard | TransferRefused | CallerHungUp

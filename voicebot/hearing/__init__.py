@@ -1,0 +1,1 @@
+"""Sound to words and key presses: activity, end of turn, keypad, recognition."""

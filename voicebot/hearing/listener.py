@@ -1,0 +1,173 @@
+"""The ears of one call: frames and keys go in, hearing events come out; activity, timers and recognition meet here.
+
+It has no clock: the time of the call's media comes in with each frame. Only the recogniser's stream behind its port
+does heavy work, so `accept` belongs in an executor.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from voicebot.audio.sound import FRAME_MS, Samples
+from voicebot.audio.tones import ToneDetector
+from voicebot.hearing.activity import VoiceActivity
+from voicebot.hearing.events import BargeIn, HearingEvent, KeyPressed, NoInput, TurnEnded
+from voicebot.hearing.expectation import Completeness, Expectation
+from voicebot.hearing.keypad import Keypad
+from voicebot.hearing.recognizer import Reading, Recognizer, RecognizerStream
+from voicebot.hearing.turn import EndOfTurn
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerTimers:
+    """The timers of hearing, in ms of the call's media."""
+
+    end_of_turn: EndOfTurn = field(default_factory=EndOfTurn)
+    no_input_ms: int = 5000
+    """Silence after a question before the caller is asked again."""
+    inter_digit_ms: int = 3000
+    """Longest pause between two keys of one entry."""
+    pre_roll_ms: int = 400
+    """Sound from before speech was noticed that the recogniser hears too, so that no first word is lost."""
+    partial_ms: int = 100
+    """How often the recogniser is asked for its partial reading."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    stream: RecognizerStream
+    began_ms: int
+    last_voiced_ms: int
+    during_prompt: bool
+    next_partial_ms: int
+    completeness: Completeness = Completeness.INCOMPLETE
+    barged_in: bool = False
+
+
+class Listener:
+    """What one caller says and keys."""
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        timers: ListenerTimers | None = None,
+        *,
+        activity: VoiceActivity | None = None,
+        in_band_keys: bool = False,
+    ) -> None:
+        """Begin to listen, expecting nothing.
+
+        Args:
+            recognizer: where utterances are read.
+            timers: the policy of waiting.
+            activity: the voice activity detector.
+            in_band_keys: whether to listen for keys as tones: only where the leg delivers no key events.
+        """
+        self._recognizer = recognizer
+        self._timers = timers or ListenerTimers()
+        self._activity = activity or VoiceActivity()
+        self._tones = ToneDetector() if in_band_keys else None
+        self._keypad = Keypad(self._timers.inter_digit_ms)
+        self._pre_roll: deque[Samples] = deque(maxlen=max(1, self._timers.pre_roll_ms // FRAME_MS))
+        self._expectation: Expectation | None = None
+        self._turn: _Turn | None = None
+        self._quiet_since_ms = 0
+
+    def expect(self, expectation: Expectation | None, now_ms: int) -> list[HearingEvent]:
+        """Listen for the answers of a new question; what was keyed ahead answers it at once."""
+        self._expectation = expectation
+        self._turn = None
+        self._quiet_since_ms = now_ms
+        self._keypad.expect(expectation, now_ms)
+        return self._poll_keypad(now_ms)
+
+    def press(self, key: str, now_ms: int) -> list[HearingEvent]:
+        """Take one key from the leg."""
+        if not self._keypad.press(key, now_ms):
+            return []
+        self._turn = None
+        return [KeyPressed(now_ms), *self._poll_keypad(now_ms)]
+
+    def accept(self, frame: Samples, now_ms: int, *, bot_speaking: bool) -> list[HearingEvent]:
+        """Hear one frame (int16 mono, 20 ms at 8 kHz) that ends at `now_ms`."""
+        events: list[HearingEvent] = []
+        for key in self._tones.accept(frame) if self._tones else ():
+            events += self.press(key, now_ms)
+        self._pre_roll.append(frame)
+        voiced = self._activity.accept(frame)
+        if self._tones and self._tones.active:
+            voiced = False
+            self._activity.forget()
+        events += self._poll_keypad(now_ms)
+        if self._expectation is None:
+            return events
+        if self._keypad.busy:
+            self._quiet_since_ms = now_ms
+        elif self._turn is not None:
+            self._turn.stream.accept(frame)
+            events += self._follow(self._turn, voiced, now_ms, bot_speaking)
+        elif self._activity.speech:
+            self._begin_turn(now_ms, bot_speaking)
+        elif bot_speaking:
+            self._quiet_since_ms = now_ms
+        elif now_ms - self._quiet_since_ms >= self._timers.no_input_ms:
+            self._expectation = None
+            events.append(NoInput())
+        return events
+
+    def _poll_keypad(self, now_ms: int) -> list[HearingEvent]:
+        entry = self._keypad.poll(now_ms)
+        if entry is None:
+            return []
+        self._expectation = None
+        return [entry]
+
+    def _begin_turn(self, now_ms: int, bot_speaking: bool) -> None:
+        assert self._expectation is not None
+        stream = self._recognizer.stream(self._expectation.grammar)
+        for frame in self._pre_roll:
+            stream.accept(frame)
+        self._turn = _Turn(
+            stream,
+            began_ms=max(0, now_ms - self._activity.window_ms),
+            last_voiced_ms=now_ms,
+            during_prompt=bot_speaking,
+            next_partial_ms=now_ms,
+        )
+
+    def _follow(self, turn: _Turn, voiced: bool, now_ms: int, bot_speaking: bool) -> list[HearingEvent]:
+        assert self._expectation is not None
+        self._quiet_since_ms = now_ms
+        events: list[HearingEvent] = []
+        if voiced:
+            turn.last_voiced_ms = now_ms
+        if now_ms >= turn.next_partial_ms:
+            turn.next_partial_ms = now_ms + self._timers.partial_ms
+            reading = turn.stream.partial()
+            turn.completeness = self._expectation.spoken(reading)
+            if bot_speaking and not turn.barged_in and _interrupts(reading):
+                turn.barged_in = True
+                events.append(BargeIn(now_ms))
+        if self._timers.end_of_turn.has_ended(
+            completeness=turn.completeness,
+            began_ms=turn.began_ms,
+            last_voiced_ms=turn.last_voiced_ms,
+            now_ms=now_ms,
+        ):
+            events += self._end_turn(turn)
+        return events
+
+    def _end_turn(self, turn: _Turn) -> list[HearingEvent]:
+        readings = tuple(turn.stream.finish())
+        self._turn = None
+        self._activity.forget()
+        if turn.during_prompt and not (readings[0].digits or readings[0].intent):
+            return []
+        self._expectation = None
+        return [TurnEnded(readings, turn.began_ms, turn.last_voiced_ms)]
+
+
+def _interrupts(reading: Reading) -> bool:
+    """Whether a partial reading says enough to stop a prompt; a cough or one stray syllable does not."""
+    return reading.intent is not None or len(reading.digits) >= 2

@@ -1,0 +1,40 @@
+"""When a caller has finished speaking: two timers, chosen by how complete the answer is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voicebot.hearing.expectation import Completeness
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfTurn:
+    """Silence after speech ends the turn: soon once the answer is complete, late while it is not.
+
+    The two timers are VoiceXML's `completetimeout` and `incompletetimeout` (VoiceXML 2.0, section 6.3.2); an answer
+    that is complete but could go on (7 digits of a number of 12) waits for a time between them.
+    """
+
+    complete_ms: int = 450
+    """Silence that ends a complete answer."""
+    extendable_ms: int = 1200
+    """Silence that ends an answer that is complete and could go on."""
+    incomplete_ms: int = 2000
+    """Silence that ends anything else; people pause this long while they read a number from paper."""
+    longest_ms: int = 30_000
+    """Speech without a pause longer than this (a radio, music) ends the turn all the same."""
+
+    def silence_ms(self, completeness: Completeness) -> int:
+        """How long a silence ends a turn that has come so far."""
+        match completeness:
+            case Completeness.COMPLETE:
+                return self.complete_ms
+            case Completeness.EXTENDABLE:
+                return self.extendable_ms
+            case Completeness.INCOMPLETE:
+                return self.incomplete_ms
+
+    def has_ended(self, *, completeness: Completeness, began_ms: int, last_voiced_ms: int, now_ms: int) -> bool:
+        """Whether the turn is over at `now_ms`."""
+        silence_ms = now_ms - last_voiced_ms
+        return silence_ms >= self.silence_ms(completeness) or now_ms - began_ms >= self.longest_ms

@@ -1,0 +1,231 @@
+"""Recognition by Vosk: loads one model for each grammar and turns what Vosk hears into readings.
+
+What the words mean is the grammar's affair, how graphs are made that of `voicebot.acoustics.graph`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tempfile
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voicebot.audio.sound import TELEPHONE_RATE_HZ, Samples
+from voicebot.hearing.recognizer import Reading, RecognitionError, UnknownGrammar
+from voicebot.language.srgs import Grammar, Meaning, load_grammar
+
+import vosk  # isort: skip
+
+_MANIFEST = "manifest.json"
+_UNKNOWN_WORD = "[unk]"
+_POSTERIOR_SCALE = 1.0
+"""What differences between scores are multiplied by before they become probabilities; the scores already carry the
+acoustic scale of the model's configuration."""
+
+vosk.SetLogLevel(-1)
+
+
+class ModelError(RecognitionError):
+    """A recognition model that is missing, incomplete or damaged."""
+
+
+def check_model(model: Path) -> tuple[str, ...]:
+    """Check every file of a model against its manifest and return the names of its grammars.
+
+    Vosk itself ends the process at some damaged files, so nothing reaches it unchecked.
+
+    Raises:
+        ModelError: the model or one of its files is missing or is not what the manifest says.
+    """
+    if not model.is_dir():
+        raise ModelError(f"There is no recognition model at {model}: set the path to one that has a {_MANIFEST}.")
+    try:
+        manifest = json.loads((model / _MANIFEST).read_text(encoding="utf-8"))
+        files: dict[str, dict[str, Any]] = manifest["files"]
+        grammars = tuple(sorted(manifest["graphs"]))
+        expected = {name: (entry["bytes"], entry["sha256"]) for name, entry in files.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{model / _MANIFEST} is missing or damaged: fetch the model again.") from error
+    for name, (size, digest) in expected.items():
+        path = model / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{path} is missing: fetch the model again or run `make graphs`.") from error
+        if len(content) != size or hashlib.sha256(content).hexdigest() != digest:
+            raise ModelError(f"{path} is damaged: fetch the model again or run `make graphs`.")
+    return grammars
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One word sequence that Vosk found."""
+
+    words: tuple[str, ...]
+    """The words, among them perhaps `[unk]` for a stretch of unknown ones."""
+    score: float
+    """Logarithm of its likelihood, up to a constant that all hypotheses of an utterance share."""
+    durations_s: tuple[float, ...] = ()
+    """How long each word lasts, in seconds."""
+
+    @property
+    def known_share(self) -> float:
+        """The part of the speaking time in which known words are said, 0 to 1."""
+        spoken = sum(self.durations_s)
+        if not spoken:
+            return 1.0
+        unknown = sum(
+            duration for word, duration in zip(self.words, self.durations_s, strict=True) if word == _UNKNOWN_WORD
+        )
+        return 1.0 - unknown / spoken
+
+    def meaning(self, grammar: Grammar) -> Meaning:
+        """What the known words mean; nothing when unknown words stand between digits, which could be digits too."""
+        known = [word for word in self.words if word != _UNKNOWN_WORD]
+        found = (grammar.interpret(known) if known else None) or Meaning()
+        if found.digits and _UNKNOWN_WORD in _inside(self.words):
+            return Meaning()
+        return found
+
+
+def _inside(words: Sequence[str]) -> Sequence[str]:
+    """What stands between the first and the last known word."""
+    known = [place for place, word in enumerate(words) if word != _UNKNOWN_WORD]
+    return words[known[0] : known[-1] + 1] if known else ()
+
+
+def readings_of(hypotheses: Sequence[Hypothesis], grammar: Grammar) -> list[Reading]:
+    """Readings, likeliest first, with hypotheses of equal meaning made one.
+
+    The probability of a hypothesis is its share among all hypotheses (their softmax), that of a reading the sum of
+    those of its hypotheses. Its confidence is this probability times the share of known words in the speaking time
+    of its best hypothesis, and 0 where nothing was understood.
+    """
+    if not hypotheses:
+        return [Reading("", 0.0)]
+    best = max(hypothesis.score for hypothesis in hypotheses)
+    shares = [math.exp(_POSTERIOR_SCALE * (hypothesis.score - best)) for hypothesis in hypotheses]
+    total = sum(shares)
+    merged: dict[Meaning, tuple[float, Hypothesis]] = {}
+    for hypothesis, share in sorted(zip(hypotheses, shares, strict=True), key=lambda pair: -pair[1]):
+        meaning = hypothesis.meaning(grammar)
+        probability, first = merged.get(meaning, (0.0, hypothesis))
+        merged[meaning] = (probability + share / total, first)
+    readings = []
+    for meaning, (probability, hypothesis) in sorted(merged.items(), key=lambda item: -item[1][0]):
+        if meaning == Meaning():
+            readings.append(Reading("", 0.0))
+        else:
+            text = " ".join(word for word in hypothesis.words if word != _UNKNOWN_WORD)
+            confidence = min(1.0, probability * hypothesis.known_share)
+            readings.append(Reading(text, confidence, meaning.digits, meaning.intent))
+    return readings
+
+
+class VoskStream:
+    """One utterance on its way through Vosk.
+
+    Vosk reports endpoints of its own; they are not listened to, so an utterance is one however long its pauses.
+    """
+
+    def __init__(self, decoder: Any, grammar: Grammar) -> None:
+        self._decoder = decoder
+        self._grammar = grammar
+
+    def accept(self, samples: Samples) -> None:
+        """Hear more of the utterance: int16 mono at 8 kHz, any length."""
+        if len(samples) and self._decoder.AcceptWaveform(np.asarray(samples, "<i2").tobytes()) < 0:
+            raise RecognitionError("Vosk could not decode the sound.")
+
+    def partial(self) -> Reading:
+        """The best reading of what was heard so far; its confidence is 0, because nothing was compared yet."""
+        words = json.loads(self._decoder.PartialResult())["partial"].split()
+        hypothesis = Hypothesis(tuple(words), 0.0)
+        known = [word for word in words if word != _UNKNOWN_WORD]
+        meaning = hypothesis.meaning(self._grammar)
+        if meaning == Meaning() and known and _UNKNOWN_WORD not in _inside(words):
+            meaning = self._grammar.interpret_prefix(known) or meaning
+        return Reading(" ".join(known), 0.0, meaning.digits, meaning.intent)
+
+    def finish(self) -> list[Reading]:
+        """The readings of the whole utterance, best first, at least one; the stream is spent."""
+        found = json.loads(self._decoder.FinalResult())["alternatives"]
+        hypotheses = [
+            Hypothesis(
+                tuple(word["word"] for word in alternative.get("result", ())),
+                alternative["confidence"],
+                tuple(word["end"] - word["start"] for word in alternative.get("result", ())),
+            )
+            for alternative in found
+        ]
+        return readings_of(hypotheses, self._grammar)
+
+
+class VoskRecognizer:
+    """A recogniser with Vosk models; safe to share by calls and threads.
+
+    Vosk reads one graph a model, so there is a model in memory for each grammar in use.
+    """
+
+    def __init__(self, model: Path, *, alternatives: int = 5) -> None:
+        """Check the model's files; Vosk loads nothing before `load` or the first stream of a grammar.
+
+        Args:
+            model: folder of the model.
+            alternatives: how many hypotheses are compared, at least 1.
+
+        Raises:
+            ModelError: the model or one of its files is missing or damaged.
+            GrammarError: a grammar of the model cannot be read.
+        """
+        self.alternatives = alternatives
+        """How many hypotheses are compared."""
+        self._model = model
+        self._grammars: Mapping[str, Grammar] = {
+            name: load_grammar(model / "graphs" / name / "grammar.grxml") for name in check_model(model)
+        }
+        self._loaded: dict[str, Any] = {}
+        self._loading = threading.Lock()
+
+    @property
+    def grammars(self) -> frozenset[str]:
+        """Names of the grammars that the model has."""
+        return frozenset(self._grammars)
+
+    def load(self, grammars: Iterable[str] | None = None) -> None:
+        """Load the models of `grammars` (all of them when None) now, so that no caller waits for it."""
+        for name in sorted(self.grammars if grammars is None else grammars):
+            self._vosk_model(name)
+
+    def stream(self, grammar: str) -> VoskStream:
+        """Begin an utterance; raises `UnknownGrammar` for a name that no grammar has."""
+        decoder = vosk.KaldiRecognizer(self._vosk_model(grammar), TELEPHONE_RATE_HZ)
+        decoder.SetMaxAlternatives(self.alternatives)
+        decoder.SetWords(True)
+        return VoskStream(decoder, self._grammars[grammar])
+
+    def _vosk_model(self, grammar: str) -> Any:
+        if grammar not in self._grammars:
+            raise UnknownGrammar(f'There is no grammar "{grammar}"; there are {", ".join(sorted(self._grammars))}.')
+        with self._loading:
+            if grammar not in self._loaded:
+                self._loaded[grammar] = self._read(grammar)
+            return self._loaded[grammar]
+
+    def _read(self, grammar: str) -> Any:
+        """The Vosk model for `grammar`, read from a folder laid out as Vosk wants it."""
+        source = self._model.resolve()
+        with tempfile.TemporaryDirectory(prefix="voicebot-model-") as folder:
+            for name, target in (("am", "am"), ("conf", "conf"), ("graph", f"graphs/{grammar}")):
+                (Path(folder) / name).symlink_to(source / target, target_is_directory=True)
+            try:
+                return vosk.Model(folder)
+            except Exception as error:  # Vosk raises nothing more special
+                raise ModelError(f"Vosk cannot load {source} for the grammar {grammar}: fetch it again.") from error

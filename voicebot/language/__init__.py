@@ -1,0 +1,1 @@
+"""Pure Bulgarian: number words both ways, money, dates, grammars, lexicon."""

@@ -1,0 +1,30 @@
+"""Sums of money as words; the words of each currency are in `units.toml`."""
+
+from __future__ import annotations
+
+from voicebot.billing.store import Money
+from voicebot.language import numbers
+
+
+def spell(money: Money, language: str = "bg") -> str:
+    """`money` in words; whole sums go without the hundredths, and a sum below one has these alone.
+
+    Raises `ValueError` for a currency without words, a fraction of a hundredth, or a sum that is too large.
+    """
+    units = numbers.units(language)
+    if money.currency not in units.currencies:
+        raise ValueError(f"there are no words for {money.currency} in units.toml")
+    currency = units.currencies[money.currency]
+    hundredths = int(money.amount * 100)
+    if hundredths != money.amount * 100:
+        raise ValueError("a sum of money has two decimal places")
+    whole, part = divmod(abs(hundredths), 100)
+    if part == 0:
+        words = numbers.count(whole, currency.major, language)
+    elif whole == 0:
+        words = numbers.count(part, currency.minor, language)
+    else:
+        words = units.patterns["money"].format(
+            major=numbers.count(whole, currency.major, language), minor=numbers.count(part, currency.minor, language)
+        )
+    return units.patterns["negative"].format(money=words) if hundredths < 0 else words

@@ -1,0 +1,1 @@
+"""What operators need: health checks, logs that hide customers' numbers."""

@@ -1,0 +1,235 @@
+"""One typed tree of settings: a TOML file, overridden by the environment as `VOICEBOT_SECTION__KEY`.
+
+Settings are read once, here; the rooms get the values that concern them.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import platformdirs
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from voicebot.billing.identifier import IdentifierScheme, IdentifierSchemes
+from voicebot.dialog.conversation import Conversation
+from voicebot.errors import VoicebotError
+from voicebot.hearing.listener import ListenerTimers
+from voicebot.hearing.turn import EndOfTurn
+
+_DIRS = platformdirs.PlatformDirs("voicebot", appauthor=False)
+_HOME = Path(__file__).resolve().parent.parent
+"""Where models/ and grammars/ lie beside the package."""
+
+CONFIG_VARIABLE = "VOICEBOT_CONFIG"
+"""Environment variable that names the TOML file where no option does."""
+
+
+class InvalidSettings(VoicebotError):
+    """Settings that cannot be used."""
+
+
+def _listen_address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise ValueError("it must be HOST:PORT, for example 127.0.0.1:8080")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_listen_address)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Web(_Section):
+    """The HTTP door."""
+
+    listen: Address = "127.0.0.1:8080"
+    """host:port."""
+    max_upload_bytes: int = Field(8_000_000, gt=0)
+    """Largest recording that is taken."""
+
+
+class Sip(_Section):
+    """The telephone's door."""
+
+    listen: Address = "127.0.0.1:5060"
+    """host:port."""
+
+
+class Store(_Section):
+    """The billing store."""
+
+    url: str = f"sqlite+aiosqlite:///{Path(_DIRS.user_data_dir) / 'bills.sqlite'}"
+    """A database URL as SQLAlchemy writes it, or the path of an SQLite file."""
+    timeout_s: float = Field(5.0, gt=0)
+    """How long the books may take before the caller hears an apology."""
+
+
+class Recognition(_Section):
+    """What turns sound into words."""
+
+    model: Path = _HOME / "models" / "bg-telephone"
+    """Folder of the acoustic model and its graphs."""
+
+
+class Voice(_Section):
+    """What turns words into sound."""
+
+    name: str = "kokoro:jm_kumo"
+    """A voice as `voicebot voices list` names it, or the path of a Piper voice file."""
+    folder: Path = Path(_DIRS.user_data_dir) / "voices"
+    """Where fetched voices lie."""
+    cache: Path = Path(_DIRS.user_cache_dir) / "phrases"
+    """Where rendered phrases are kept."""
+    cache_bytes: int = Field(500_000_000, ge=0)
+    """Most that they may take."""
+
+
+class Dialog(_Section):
+    """The conversation."""
+
+    catalogue: str = "bg"
+    """The prompts: "bg", "en" or the path of an operator's own TOML file."""
+    speech_tries: int = Field(3, ge=1)
+    """Misses after which the keypad is asked for."""
+    keypad_tries: int = Field(2, ge=1)
+    """Further misses after which a person is."""
+    operator: str = "operator"
+    """Whom callers are handed to; empty when there is nobody."""
+
+
+class Calls(_Section):
+    """How many calls, and how they end when the bot goes down."""
+
+    most: int = Field(20, ge=1)
+    """Most calls at a time."""
+    drain_s: float = Field(60.0, ge=0)
+    """How long running calls may go on after SIGTERM."""
+
+
+class Logs(_Section):
+    """What is written to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    json_lines: bool = False
+    """One JSON object a line instead of text for people."""
+
+
+class Timers(_Section):
+    """The timers of hearing, in ms."""
+
+    complete_ms: int = Field(EndOfTurn().complete_ms, gt=0)
+    """Silence that ends a complete answer."""
+    extendable_ms: int = Field(EndOfTurn().extendable_ms, gt=0)
+    """Silence that ends an answer that is complete and could go on."""
+    incomplete_ms: int = Field(EndOfTurn().incomplete_ms, gt=0)
+    """Silence that ends any other."""
+    no_input_ms: int = Field(ListenerTimers().no_input_ms, gt=0)
+    """Silence after a question before the caller is asked again."""
+    inter_digit_ms: int = Field(ListenerTimers().inter_digit_ms, gt=0)
+    """Longest pause between two keys."""
+
+
+class Scheme(_Section):
+    """One kind of customers' numbers."""
+
+    name: str = Field(min_length=1)
+    length: int = Field(ge=4, le=16)
+    prefix: str = Field("", pattern=r"^[0-9]*$")
+
+
+class Settings(BaseSettings):
+    """All settings."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VOICEBOT_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    web: Web = Web()
+    sip: Sip = Sip()
+    store: Store = Store()
+    recognition: Recognition = Recognition()
+    voice: Voice = Voice()
+    dialog: Dialog = Dialog()
+    timers: Timers = Timers()
+    calls: Calls = Calls()
+    logs: Logs = Logs()
+    identifiers: tuple[Scheme, ...] = (
+        Scheme(name="itn", length=7),
+        Scheme(name="customer_number", length=12),
+    )
+    """The kinds of customers' numbers, in the order in which they are tried; a list of tables `[[identifiers]]`."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the file that `load` names."""
+        return (env_settings, init_settings)
+
+    @property
+    def schemes(self) -> IdentifierSchemes:
+        """The identifier schemes."""
+        return IdentifierSchemes([IdentifierScheme(s.name, s.length, s.prefix) for s in self.identifiers])
+
+    @property
+    def conversation(self) -> Conversation:
+        """The policy of the conversation."""
+        return Conversation(self.schemes, self.dialog.speech_tries, self.dialog.keypad_tries)
+
+    @property
+    def listener_timers(self) -> ListenerTimers:
+        """The timers of hearing."""
+        timers = self.timers
+        return ListenerTimers(
+            EndOfTurn(timers.complete_ms, timers.extendable_ms, timers.incomplete_ms),
+            timers.no_input_ms,
+            timers.inter_digit_ms,
+        )
+
+
+def load(config: Path | None = None) -> Settings:
+    """The settings from `config`, or from the file that `VOICEBOT_CONFIG` names, under the environment.
+
+    Raises:
+        InvalidSettings: no such file, not TOML, or a value that cannot be; the sentence names it.
+    """
+    path = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+    table: dict[str, object] = {}
+    if path is not None:
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InvalidSettings(f"The settings file {path} does not exist: give the path of a TOML file.") from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise InvalidSettings(f"The settings file {path} cannot be read: {error}.") from None
+    for name in os.environ:
+        section = name.removeprefix("VOICEBOT_").split("__")[0].lower()
+        if name.startswith("VOICEBOT_") and name != CONFIG_VARIABLE and section not in Settings.model_fields:
+            raise InvalidSettings(f"The environment sets {name}, which is no setting: mend its name or unset it.")
+    try:
+        return Settings(**table)  # type: ignore[arg-type]
+    except SettingsError as error:
+        raise InvalidSettings(f"The environment cannot be read: {error}; write lists and tables as JSON.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        what = first["msg"].removeprefix("Value error, ")
+        raise InvalidSettings(
+            f"The setting {where} cannot be used: {what}; mend it in the file or environment."
+        ) from None

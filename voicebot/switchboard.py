@@ -1,0 +1,106 @@
+"""All live calls: what they share, how many there may be, and how they come to an end when the bot goes down."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from voicebot.billing.sql import SqlStore
+from voicebot.call import Call, CallRecord, Services
+from voicebot.dialog.catalogue import Catalogue
+from voicebot.errors import VoicebotError
+from voicebot.hearing.vosk_recognizer import VoskRecognizer
+from voicebot.legs.leg import CallLeg
+from voicebot.settings import Settings
+from voicebot.voice.cache import CachedSynthesizer
+from voicebot.voice.voices import open_voice
+
+
+class Busy(VoicebotError):
+    """A call that is not taken because there are too many, or because the bot is going down."""
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """What calls share, built from the settings: model and voice are loaded, the store is not asked yet.
+
+    Raises:
+        VoicebotError: something is missing; the sentence says how to get it.
+    """
+    catalogue = Catalogue.load(settings.dialog.catalogue)
+    store = SqlStore(settings.store.url)
+    recognizer = VoskRecognizer(settings.recognition.model)
+    with ThreadPoolExecutor(2 * (os.cpu_count() or 1) + 2, thread_name_prefix="voicebot") as executor:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(executor, recognizer.load)
+            yield Services(
+                recognizer=recognizer,
+                synthesizer=open_synthesizer(settings),
+                store=store,
+                conversation=settings.conversation,
+                catalogue=catalogue,
+                executor=executor,
+                timers=settings.listener_timers,
+                operator=settings.dialog.operator,
+                store_timeout_s=settings.store.timeout_s,
+            )
+        finally:
+            await store.close()
+
+
+def open_synthesizer(settings: Settings, voice: str | None = None) -> CachedSynthesizer:
+    """The voice of the settings (or the one named) with its phrase cache."""
+    synthesizer = open_voice(voice or settings.voice.name, folder=settings.voice.folder)
+    return CachedSynthesizer(synthesizer, settings.voice.cache, max_bytes=settings.voice.cache_bytes)
+
+
+class Switchboard:
+    """Admits calls up to a limit and holds them."""
+
+    def __init__(self, services: Services, most_calls: int) -> None:
+        self.services = services
+        """What the calls share."""
+        self._most_calls = most_calls
+        self._live = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = False
+
+    @property
+    def live(self) -> int:
+        """How many calls there are now."""
+        return self._live
+
+    async def hold(self, leg: CallLeg) -> CallRecord:
+        """Hold one call to its end.
+
+        Raises:
+            Busy: the call was not taken.
+            VoicebotError: the bot failed in mid-call.
+        """
+        if self._draining:
+            raise Busy("The bot is going down: call again in a minute.")
+        if self._live >= self._most_calls:
+            raise Busy(f"All {self._most_calls} lines are busy: call again in a minute.")
+        self._live += 1
+        self._idle.clear()
+        try:
+            return await Call(leg, self.services, call_id=uuid.uuid4().hex[:12]).run()
+        finally:
+            self._live -= 1
+            if not self._live:
+                self._idle.set()
+
+    async def drain(self, limit_s: float) -> None:
+        """Take no new calls and wait, at most `limit_s`, until the running ones have ended."""
+        self._draining = True
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._idle.wait()
+        except TimeoutError:
+            pass

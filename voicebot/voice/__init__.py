@@ -1,0 +1,1 @@
+"""Words to sound: the synthesiser port, its engines and the phrase cache."""

@@ -1,0 +1,69 @@
+"""The running bot: its doors are opened, and closed again when it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+
+from voicebot.errors import VoicebotError
+from voicebot.settings import Settings
+from voicebot.switchboard import Switchboard, open_services
+from voicebot.web.app import create_app
+
+log = structlog.get_logger()
+
+
+async def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; then running calls may finish.
+
+    Raises:
+        VoicebotError: an address is taken, or something that calls need is missing.
+    """
+    door = _listen(settings.web.listen)
+    async with open_services(settings) as services:
+        switchboard = Switchboard(services, settings.calls.most)
+        app = create_app(switchboard, max_upload_bytes=settings.web.max_upload_bytes)
+        server = _Server(uvicorn.Config(app, log_config=None, access_log=False))
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve(sockets=[door]))
+            log.info("ready", web=f"http://{settings.web.listen}/")
+            await stop.wait()
+            log.info("draining", calls=switchboard.live)
+            await switchboard.drain(settings.calls.drain_s)
+            server.should_exit = True
+    log.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to `run`, which drains the switchboard first."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Capture none."""
+        yield
+
+
+def _listen(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    door = socket.socket(family, socket.SOCK_STREAM)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind((host.strip("[]"), int(port)))
+    except OSError as error:
+        door.close()
+        raise VoicebotError(
+            f"The web address {address} cannot be used ({error.strerror or error}): "
+            "stop what uses it or set web.listen to another."
+        ) from None
+    return door
