@@ -27,8 +27,8 @@ GROUP_PAUSE_MS = 250
 CLAUSE_PAUSE_MS = 60
 """Pause where a long sentence was cut to be rendered piece by piece."""
 
-_GROUP_END, _CLAUSE_END = "\x1e", "|"
-_CUT = re.compile(rf"(?<=[.!?:])\s+|{_GROUP_END}\s*|\{_CLAUSE_END}\s*")
+_GROUP_END, _CLAUSE_END, _VALUE = "\x1e", "|", "\x1a"
+_CUT = re.compile(rf"(?<=[.!?])\s+|{_GROUP_END}\s*|\{_CLAUSE_END}\s*")
 
 
 class CatalogueError(VoicebotError):
@@ -83,8 +83,13 @@ class Catalogue:
 
     @property
     def fixed(self) -> list[Phrase]:
-        """The phrases of all prompts without slots, to be rendered ahead."""
-        return [p for name in sorted(self.names) if not self.slots(name) for p in self.phrases(Prompt(name))]
+        """The phrases in which no value stands, to be rendered ahead."""
+        pieces = [
+            piece
+            for name in sorted(self.names)
+            for piece in _cut(self._fill(name, dict.fromkeys(self.slots(name), _VALUE)))
+        ]
+        return [piece for piece in dict.fromkeys(pieces) if _VALUE not in piece.text]
 
     def phrases(self, prompt: Prompt) -> tuple[Phrase, ...]:
         """What is to be spoken, piece by piece.
@@ -92,16 +97,7 @@ class Catalogue:
         Raises:
             KeyError: a prompt or a slot that the catalogue lacks, which is a mistake in the conversation.
         """
-        text = self._sentences[prompt.name].format_map(
-            {name: self._spell(value) for name, value in prompt.slots.items()}
-        )
-        pieces = _CUT.split(text)
-        marks = [match.group() for match in _CUT.finditer(text)]
-        return tuple(
-            Phrase(piece.strip(), _pause_ms(mark))
-            for piece, mark in zip(pieces, [*marks, " "], strict=True)
-            if piece.strip()
-        )
+        return _cut(self._fill(prompt.name, {name: self._spell(value) for name, value in prompt.slots.items()}))
 
     def transcript(self, prompt: Prompt, *, reveal: bool) -> str:
         """The prompt as text for records; a customer's number is masked unless `reveal`."""
@@ -109,7 +105,10 @@ class Catalogue:
             name: value.masked if isinstance(value, Identifier) and not reveal else self._spell(value)
             for name, value in prompt.slots.items()
         }
-        return self._sentences[prompt.name].format_map(slots).replace(_GROUP_END, "").replace(_CLAUSE_END, "")
+        return self._fill(prompt.name, slots).replace(_GROUP_END, "").replace(_CLAUSE_END, "")
+
+    def _fill(self, name: str, slots: Mapping[str, str]) -> str:
+        return self._sentences[name].format_map(slots)
 
     def _spell(self, value: Slot) -> str:
         match value:
@@ -126,6 +125,13 @@ class Catalogue:
                 return dates.spell_moment(value, self.language)
             case date():
                 return dates.spell(value, self.language)
+
+
+def _cut(text: str) -> tuple[Phrase, ...]:
+    """A filled prompt as phrases."""
+    marks = [match.group() for match in _CUT.finditer(text)]
+    pieces = zip(_CUT.split(text), [*marks, " "], strict=True)
+    return tuple(Phrase(piece.strip(), _pause_ms(mark)) for piece, mark in pieces if piece.strip())
 
 
 def _pause_ms(mark: str) -> int:

