@@ -1,0 +1,167 @@
+import itertools
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicebot.language.lexicon import load_lexicon
+from voicebot.language.srgs import GrammarError, Meaning, load_grammar, parse_grammar
+
+ROOT = Path(__file__).parents[2]
+GRAMMARS = sorted((ROOT / "grammars").glob("*.grxml"))
+HEAD = '<grammar xmlns="http://www.w3.org/2001/06/grammar" version="1.0" root="main" xml:lang="bg-BG">\n'
+
+
+def grammar(*rules: str, head: str = HEAD):
+    return parse_grammar((head + "\n".join(rules) + "\n</grammar>").encode(), Path("test.grxml"))
+
+
+def rule(content: str, name: str = "main") -> str:
+    return f'<rule id="{name}">{content}</rule>'
+
+
+def test_words_in_a_row_are_an_utterance():
+    found = grammar(rule("не е <token>вярно</token><tag>intent:no</tag>"))
+    assert found.interpret(["не", "е", "вярно"]) == Meaning(intent="no")
+    assert found.interpret(["не", "е"]) is None
+    assert found.interpret(["не", "е", "вярно", "да"]) is None
+
+
+def test_digits_are_joined_in_the_order_of_the_words():
+    digit = "<one-of><item>две<tag>digits:2</tag></item><item>три<tag>digits:3</tag></item></one-of>"
+    found = grammar(rule('<item repeat="1-"><ruleref uri="#digit"/></item>'), rule(digit, "digit"))
+    assert found.interpret("три две две".split()) == Meaning("322")
+
+
+@pytest.mark.parametrize(("repeat", "allowed"), [("2", {2}), ("0-2", {1, 2}), ("2-3", {2, 3}), ("2-", {2, 3, 4, 5})])
+def test_an_item_is_said_as_often_as_its_repeat_allows(repeat, allowed):
+    found = grammar(rule(f'<one-of><item>не</item><item>не <item repeat="{repeat}">да</item></item></one-of>'))
+    counts = {count for count in range(6) if found.interpret(["не"] + ["да"] * count) is not None}
+    assert counts == allowed | {0}
+
+
+def test_the_likelier_reading_gives_the_meaning():
+    item = '<item weight="{}">добре<tag>intent:{}</tag></item>'
+    found = grammar(rule("<one-of>" + item.format(1, "no") + item.format(3, "yes") + "</one-of>"))
+    assert found.interpret(["добре"]) == Meaning(intent="yes")
+
+
+def test_the_beginning_of_an_utterance_means_what_was_said_so_far():
+    digit = "<one-of><item>две<tag>digits:2</tag></item><item>три<tag>digits:3</tag></item></one-of>"
+    found = grammar(rule(f'номер <item repeat="3">{digit}</item>'))
+    assert found.interpret_prefix(["номер", "три"]) == Meaning("3")
+    assert found.interpret(["номер", "три"]) is None
+    assert found.interpret_prefix(["три"]) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('\n<ruleref uri="#other"/>', 'line 3: there is no rule "other"'),
+        ('\nда<ruleref uri="#main"/>', 'line 3: the rule "main" refers to itself'),
+        ("\nда<tag>intent:dance</tag>", 'line 3: the tag "intent:dance" is unknown'),
+        ("\nда<tag>digits:x</tag>", 'line 3: the tag "digits:x" is unknown'),
+        ('\nда<item repeat="0-"><tag>digits:1</tag></item>', "line 3: an item that repeats without end"),
+        ('\n<item repeat="some">да</item>', "line 3: repeat is"),
+        ('\n<item repeat="3-2">да</item>', "line 3: repeat is out of range"),
+        ('\n<one-of><item weight="0">да</item></one-of>', "line 3: a weight is"),
+        ('\n<item weight="2">да</item><one-of></one-of>', "<one-of> has no <item>"),
+        ("\n<one-of>да</one-of>", "line 3: <one-of> may not hold text"),
+        ("\n<one-of><tag>digits:1</tag></one-of>", "line 3: <tag> may not stand in <one-of>"),
+        ("\n<lexicon/>", "line 3: <lexicon> is not understood"),
+        ('\n<item lang="bg">да</item>', '<item> may not have the attribute "lang"'),
+        ('<item repeat="0-1">да</item>', "line 1: the grammar accepts an utterance without words"),
+        ("\n<example>не</example>да", 'line 3: the grammar does not accept "не"'),
+    ],
+)
+def test_what_is_not_understood_is_named_by_file_and_line(content, said):
+    with pytest.raises(GrammarError) as error:
+        grammar(rule(content))
+    assert str(error.value).startswith("test.grxml, line ")
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("<grammar>", "not well-formed"),
+        ('<!DOCTYPE grammar [<!ENTITY a "да">]><grammar>&a;</grammar>', "line 1: a grammar may not declare entities"),
+        ("<vxml/>", "<vxml> is not <grammar>"),
+        ('<grammar root="main"/>', "the attribute root names no rule"),
+        ('<grammar mode="dtmf" root="main"/>', 'only grammars with mode="voice"'),
+        ('<grammar tag-format="semantics/1.0" root="main"/>', "the tag format must be"),
+        ('<grammar root="a"><rule id="a">да</rule><rule id="a">не</rule></grammar>', "an id of its own"),
+        ('<x:grammar xmlns:x="urn:other"/>', "another XML namespace"),
+    ],
+)
+def test_a_document_that_is_no_such_grammar_is_refused(source, said):
+    with pytest.raises(GrammarError) as error:
+        parse_grammar(source.encode(), Path("test.grxml"))
+    assert said in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(GrammarError, match=r"none\.grxml cannot be read"):
+        load_grammar(tmp_path / "none.grxml")
+
+
+def test_a_word_that_the_lexicon_lacks_is_named_with_its_line():
+    with pytest.raises(GrammarError, match=r'test\.grxml, line 3: the lexicon lacks the word "нещо"'):
+        grammar(rule("да\nнещо")).require_words({"да"})
+
+
+@given(st.lists(st.tuples(st.lists(st.sampled_from("абв"), min_size=1, max_size=3), st.integers(1, 9)), min_size=1))
+def test_making_it_deterministic_keeps_utterances_and_costs(phrases):
+    items = "".join(f'<item weight="{weight}">{" ".join(words)}</item>' for words, weight in phrases)
+    automaton = grammar(rule(f"<one-of>{items}</one-of>")).automaton.determinized()
+    total = sum(weight for _, weight in phrases)
+    for length in range(1, 4):
+        for words in itertools.product("абв", repeat=length):
+            weights = [weight for phrase, weight in phrases if tuple(phrase) == words]
+            state, cost = 0, 0.0
+            for word in words:
+                arcs = [arc for arc in automaton.arcs[state] if arc.word == word]
+                assert len(arcs) <= 1
+                if not arcs:
+                    state = -1
+                    break
+                state, cost = arcs[0].target, cost + arcs[0].cost
+            cost += automaton.finals.get(state, math.inf)
+            assert cost == pytest.approx(-math.log(max(weights) / total) if weights else math.inf)
+
+
+def test_an_automaton_that_grows_too_large_is_refused():
+    with pytest.raises(ValueError, match="more than 2 states"):
+        grammar(rule("едно две три")).automaton.determinized(most_states=2)
+
+
+@pytest.mark.parametrize("path", GRAMMARS, ids=lambda path: path.stem)
+def test_every_grammar_of_the_project_is_covered_by_the_lexicon(path):
+    load_grammar(path).require_words(load_lexicon(ROOT / "bg_lexicon"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "digits", "intent"),
+    [
+        ("identifier", "три нула нула девет", "3009", None),
+        ("identifier", "номерът е един два три четири пет шест седем", "1234567", None),
+        ("identifier", "оператор", "", "operator"),
+        ("identifier", "не знам номера", "", "unknown_number"),
+        ("confirm", "да", "", "yes"),
+        ("confirm", "да точно така", "", "yes"),
+        ("confirm", "не", "", "no"),
+        ("confirm", "не е вярно", "", "no"),
+        ("confirm", "не грешка", "", "no"),
+        ("confirm", "друг номер", "", "another"),
+        ("menu", "повтори", "", "repeat"),
+        ("menu", "друг номер", "", "another"),
+        ("menu", "човек", "", "operator"),
+        ("menu", "не благодаря", "", "end"),
+        ("menu", "помощ", "", "help"),
+    ],
+)
+def test_what_callers_say_means_what_they_want(name, said, digits, intent):
+    found = load_grammar(ROOT / "grammars" / f"{name}.grxml")
+    assert found.interpret(said.split()) == Meaning(digits, intent)
