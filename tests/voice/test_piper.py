@@ -1,0 +1,49 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from voicebot.voice.piper import PiperVoice
+from voicebot.voice.synthesizer import VoiceUnavailable
+
+
+def test_a_voice_without_its_weights_or_its_configuration_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VoiceUnavailable, match=r"a\.onnx is missing"):
+        PiperVoice(tmp_path / "a.onnx")
+    (tmp_path / "a.onnx").write_bytes(b"")
+    with pytest.raises(VoiceUnavailable, match=r"a\.onnx\.json is missing"):
+        PiperVoice(tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize("config", ["{", "{}", "[]", json.dumps({"num_symbols": 1})])
+def test_a_broken_voice_is_reported_in_one_sentence_at_its_first_words(tmp_path: Path, config: str) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"no model")
+    (tmp_path / "a.onnx.json").write_text(config)
+    voice = PiperVoice(tmp_path / "a.onnx")
+    with pytest.raises(VoiceUnavailable, match="cannot be loaded") as caught:
+        voice.synthesize("пет")
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_no_model_are_reported(tmp_path: Path) -> None:
+    config = {
+        "num_symbols": 1,
+        "num_speakers": 1,
+        "audio": {"sample_rate": 22050},
+        "espeak": {"voice": "bg"},
+        "phoneme_id_map": {},
+    }
+    (tmp_path / "a.onnx").write_bytes(b"no model")
+    (tmp_path / "a.onnx.json").write_text(json.dumps(config))
+    with pytest.raises(VoiceUnavailable, match="cannot be loaded"):
+        PiperVoice(tmp_path / "a.onnx").synthesize("пет")
+
+
+def test_the_name_changes_with_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"12345")
+    names = set()
+    for config in ("{}", '{"inference": {"length_scale": 1.2}}'):
+        (tmp_path / "a.onnx.json").write_text(config)
+        names.add(PiperVoice(tmp_path / "a.onnx").name)
+    assert len(names) == 2
+    assert all(name.startswith("piper:a/") for name in names)
