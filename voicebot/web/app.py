@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-from html import escape
-from importlib.resources import files
-from string import Template
 from typing import Annotated, Any
 
 from fastapi import FastAPI, File, Form, Request, UploadFile
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from jinja2 import Environment, PackageLoader
 
 from voicebot.audio.wav import parse_wav, to_wav
 from voicebot.errors import VoicebotError
@@ -29,6 +27,7 @@ def create_app(switchboard: Switchboard, *, max_upload_bytes: int) -> FastAPI:
         switchboard: holds the calls.
         max_upload_bytes: largest request body.
     """
+    page = Environment(loader=PackageLoader("voicebot.web", "."), autoescape=True).get_template("index.html")
     app = FastAPI(title="voicebot", docs_url=None, redoc_url=None)
 
     @app.middleware("http")
@@ -61,7 +60,7 @@ def create_app(switchboard: Switchboard, *, max_upload_bytes: int) -> FastAPI:
 
     @app.get("/", response_class=HTMLResponse)
     async def index() -> str:
-        return _page("")
+        return page.render()
 
     @app.post("/calls", response_model=None)
     async def call(
@@ -78,7 +77,7 @@ def create_app(switchboard: Switchboard, *, max_upload_bytes: int) -> FastAPI:
         record = (await switchboard.hold(leg)).as_dict()
         reply = base64.b64encode(to_wav(leg.reply)).decode()
         if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(_page(_result(record, reply)))
+            return HTMLResponse(page.render(record=record, reply=reply))
         return JSONResponse(record | {"reply_wav": reply})
 
     return app
@@ -86,24 +85,3 @@ def create_app(switchboard: Switchboard, *, max_upload_bytes: int) -> FastAPI:
 
 def _problem(status: int, detail: str) -> JSONResponse:
     return JSONResponse({"detail": detail}, status)
-
-
-def _page(result: str) -> str:
-    template = files(__package__).joinpath("index.html").read_text(encoding="utf-8")
-    return Template(template).substitute(result=result)
-
-
-def _result(record: dict[str, Any], reply: str) -> str:
-    rows = []
-    for turn in record["turns"]:
-        caller = turn.get("caller")
-        if caller is None:
-            rows.append(f"<dt>Бот</dt><dd>{escape(turn['bot'])}</dd>")
-        else:
-            said = caller["digits"] or caller["text"] or "—"
-            how = "клавиши" if caller["via"] == "keys" else f"говор, увереност {caller['confidence']:.2f}"
-            rows.append(f"<dt>Клиент</dt><dd>{escape(said)} <small>({how})</small></dd>")
-    return (
-        f"<section aria-live=polite><h2>Разговорът: {escape(str(record['outcome']))}</h2>"
-        f"<audio controls src='data:audio/wav;base64,{reply}'></audio><dl>{''.join(rows)}</dl></section>"
-    )
