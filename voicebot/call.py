@@ -62,6 +62,10 @@ class BotTurn:
     masked: str
     """The same with a customer's number hidden."""
     interrupted: bool = False
+    began_ms: int | None = None
+    """When its sound began, in ms of the call; None until it was heard."""
+    ended_ms: int | None = None
+    """When its sound ended."""
 
 
 @dataclass(slots=True)
@@ -73,6 +77,8 @@ class CallerTurn:
     via: str
     """"speech" or "keys"."""
     confidence: float
+    began_ms: int
+    ended_ms: int
     intent: str | None = None
 
 
@@ -101,7 +107,7 @@ class CallRecord:
 
 
 def _bot_dict(turn: BotTurn, reveal: bool) -> dict[str, Any]:
-    said: dict[str, Any] = {"bot": turn.text if reveal else turn.masked}
+    said = {"bot": turn.text if reveal else turn.masked, "began_ms": turn.began_ms, "ended_ms": turn.ended_ms}
     return said | ({"interrupted": True} if turn.interrupted else {})
 
 
@@ -110,8 +116,9 @@ def _caller_dict(turn: CallerTurn, reveal: bool) -> dict[str, Any]:
     if not reveal and digits:
         digits = "•" * (len(digits) - 2) + digits[-2:] if len(digits) > 2 else "•" * len(digits)
         text = "•" if turn.text else ""
-    said = {"text": text, "digits": digits, "via": turn.via, "confidence": round(turn.confidence, 3)}
-    return {"caller": said | ({"intent": turn.intent} if turn.intent else {})}
+    said: dict[str, Any] = {"text": text, "digits": digits, "via": turn.via, "confidence": round(turn.confidence, 3)}
+    said |= {"intent": turn.intent} if turn.intent else {}
+    return {"caller": said, "began_ms": turn.began_ms, "ended_ms": turn.ended_ms}
 
 
 @dataclass(slots=True)
@@ -178,6 +185,8 @@ class Call:
             case PlaybackEnded():
                 turn, mark = self._live.pop(media.playback)
                 turn.interrupted = media.playback.stopped
+                turn.began_ms = media.at_ms - round(media.playback.heard_ms)
+                turn.ended_ms = media.at_ms
                 if mark and not turn.interrupted:
                     await self._take(Heard(mark))
             case HungUp():
@@ -273,11 +282,12 @@ class Call:
         match event:
             case TurnEnded():
                 best = event.readings[0]
-                self.record.turns.append(CallerTurn(best.text, best.digits, "speech", best.confidence, best.intent))
+                heard = (best.confidence, event.began_ms, event.ended_ms, best.intent)
+                self.record.turns.append(CallerTurn(best.text, best.digits, "speech", *heard))
                 self._answer_due = _AnswerDue(self._now_ms - event.ended_ms, self._received_s)
                 self._log.info("turn", reading=repr(best), ended_ms=event.ended_ms)
             case KeysEntered():
-                self.record.turns.append(CallerTurn("", event.digits, "keys", 1.0))
+                self.record.turns.append(CallerTurn("", event.digits, "keys", 1.0, self._now_ms, self._now_ms))
                 self._answer_due = _AnswerDue(0, self._received_s)
                 self._log.info("keys", count=len(event.digits))
 

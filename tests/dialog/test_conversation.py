@@ -115,6 +115,13 @@ def test_each_kind_of_bill_has_its_own_words(bill: tuple, expected: list[str]) -
     assert talk.prompts == [*expected, "as_of", "menu"]
 
 
+def test_a_date_far_off_is_told_with_its_year() -> None:
+    for days, with_year in ((16, False), (-20, False), (-400, True)):
+        talk = Talk().keys("1000001").tell(LookedUp(account("1000001", invoice("5.00", due_in_days=days)), TODAY))
+        due = [p.slots["due"] for a in talk.actions if isinstance(a, Say) for p in a.prompts if "due" in p.slots]
+        assert [day.with_year for day in due] == [with_year]
+
+
 def test_a_rejected_number_is_never_offered_again() -> None:
     talk = Talk().says(number("300000000007")).says(NO)
     assert talk.prompts == ["rejected", "ask_again"]

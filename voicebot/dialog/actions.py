@@ -27,7 +27,15 @@ class OneOf:
     numbers: Sequence[int]
 
 
-Slot = Counted | OneOf | Money | Identifier | date | datetime
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A date; near ones are said without the year, as people do."""
+
+    day: date
+    with_year: bool = False
+
+
+Slot = Counted | OneOf | Day | Money | Identifier | datetime
 """A value in a prompt; its type says how it is spoken."""
 
 

@@ -11,13 +11,13 @@ import string
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
 from voicebot.billing.identifier import Identifier
 from voicebot.billing.store import Money
-from voicebot.dialog.actions import Counted, OneOf, Prompt, Slot
+from voicebot.dialog.actions import Counted, Day, OneOf, Prompt, Slot
 from voicebot.errors import VoicebotError
 from voicebot.language import dates, money, numbers
 
@@ -123,8 +123,8 @@ class Catalogue:
                 return f" {self._conjunction} ".join(words)
             case datetime():
                 return dates.spell_moment(value, self.language)
-            case date():
-                return dates.spell(value, self.language)
+            case Day():
+                return dates.spell(value.day, self.language, value.with_year)
 
 
 def _cut(text: str) -> tuple[Phrase, ...]:

@@ -16,6 +16,7 @@ from voicebot.billing.store import Account
 from voicebot.dialog.actions import (
     Action,
     Counted,
+    Day,
     HangUp,
     Hush,
     Listen,
@@ -42,6 +43,9 @@ from voicebot.hearing.recognizer import Reading
 
 SUM_TOLD = "sum told"
 """Mark of the prompt that says what is owed."""
+
+_NEAR_DAYS = 180
+"""A date this near needs no year."""
 
 _CONFIRM_KEYS = {"1": "yes", "2": "no", "0": "operator"}
 _MENU_KEYS = {"1": "repeat", "2": "another", "9": "end", "0": "operator"}
@@ -342,8 +346,12 @@ def _term_prompts(account: Account, today: date) -> list[Prompt]:
     prompts: list[Prompt] = []
     if account.nearest_due is not None:
         name = "overdue" if account.nearest_due < today else "due" if len(account.unpaid) == 1 else "due_nearest"
-        prompts.append(Prompt(name, {"due": account.nearest_due}))
+        prompts.append(Prompt(name, {"due": _day(account.nearest_due, today)}))
     if account.cut_off is not None:
         name = "cut_off_passed" if account.cut_off < today else "cut_off"
-        prompts.append(Prompt(name, {"cut_off": account.cut_off}))
+        prompts.append(Prompt(name, {"cut_off": _day(account.cut_off, today)}))
     return prompts
+
+
+def _day(day: date, today: date) -> Day:
+    return Day(day, with_year=abs((day - today).days) > _NEAR_DAYS)
