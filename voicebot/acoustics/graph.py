@@ -41,6 +41,7 @@ _TRANSITION_COST = math.log(2.0)
 
 
 BULGARIAN_PHONES = tuple(phone.name for phone in PHONES[3:] if phone.example)
+"""The phones that Bulgarian has, of which unknown words are made."""
 
 
 class GraphError(VoicebotError):
@@ -57,10 +58,12 @@ class GraphSettings:
     """For each silence between words."""
     noise_cost: float = 1.5
     """For each noise between words."""
+    pause_frame_cost: float = 0.0
+    """For each 30 ms of silence or noise; below 0 it favours long pauses over words."""
     unknown_cost: float = 6.0
     """For each stretch of unknown words."""
-    unknown_phone_cost: float = 0.5
-    """For each 30 ms of unknown words."""
+    unknown_phone_cost: float = 2.0
+    """For each phone of unknown words."""
     grammar_scale: float = 1.0
     """What the grammar's own costs are multiplied by."""
 
@@ -191,9 +194,9 @@ class _GraphBuilder:
         silence, noise = position_phone(SILENCE), position_phone(NOISE)
         for first, second in ((silence, noise), (noise, silence)):
             costs = {silence: self.settings.silence_cost, noise: self.settings.noise_cost}
-            pause = self._phone(hub, first, cost=costs[first])
+            pause = self._phone(hub, first, cost=costs[first], frame_cost=self.settings.pause_frame_cost)
             self.fst.arc(pause, leaving)
-            pause = self._phone(pause, second, cost=costs[second])
+            pause = self._phone(pause, second, cost=costs[second], frame_cost=self.settings.pause_frame_cost)
             self.fst.arc(pause, leaving)
         return leaving
 

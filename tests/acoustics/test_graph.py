@@ -1,0 +1,167 @@
+import io
+import re
+import shutil
+import struct
+from pathlib import Path
+
+import pytest
+
+from voicebot.acoustics.graph import (
+    Fst,
+    GraphError,
+    GraphSettings,
+    compile_graph,
+    compile_model,
+    load_settings,
+    main,
+    out_of_date,
+    position_phone,
+    word_boundaries,
+)
+from voicebot.language.lexicon import load_lexicon
+from voicebot.language.phones import PHONE_INDEX, PHONES
+from voicebot.language.srgs import GrammarError, load_grammar, parse_grammar
+
+ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "models" / "bg-telephone"
+GRAMMARS = sorted((ROOT / "grammars").glob("*.grxml"))
+LEXICON = ROOT / "bg_lexicon"
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A model with empty acoustic files and settings, which is all that compiling looks at."""
+    for name in ("am/final.mdl", "conf/mfcc.conf", "conf/model.conf", "graphs.toml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_the_graphs_of_the_model_are_up_to_date():
+    stale = out_of_date(MODEL, GRAMMARS, LEXICON)
+    assert not stale, f"graphs are out of date: run make graphs ({', '.join(stale)})"
+
+
+@pytest.mark.parametrize("path", GRAMMARS, ids=lambda path: path.stem)
+def test_compiling_again_gives_the_graph_that_lies_in_the_model(path):
+    grammar = load_grammar(path)
+    graph = compile_graph(grammar, load_lexicon(LEXICON), load_settings(MODEL / "graphs.toml", grammar.name))
+    written = io.BytesIO()
+    graph.fst.write(written)
+    assert written.getvalue() == (MODEL / "graphs" / grammar.name / "HCLG.fst").read_bytes(), "run make graphs"
+
+
+def test_phone_labels_are_those_of_the_acoustic_model():
+    with (MODEL / "am" / "final.mdl").open(encoding="utf-8") as file:
+        head = file.read(10_000)
+    outputs = {int(label): int(output) for label, output in re.findall(r"^(\d+) 0 (\d+) $", head, re.MULTILINE)}
+    expected = {}
+    for phone in PHONES:
+        positions = ("nonword",) if phone.name in ("SIL", "NSN") else ("begin", "internal", "end", "singleton")
+        for position in positions:
+            expected[position_phone(phone.name, position)] = PHONE_INDEX[phone.name]
+    assert outputs == expected
+    assert len(word_boundaries().splitlines()) == len(expected)
+
+
+def ways(fst: Fst, unknown: int):
+    """The words and the phones of every way from the start to a final state, without loops and unknown words."""
+    stack: list[tuple[int, tuple[int, ...], tuple[int, ...]]] = [(0, (), ())]
+    while stack:
+        state, words, labels = stack.pop()
+        if state in fst.finals:
+            yield words, labels
+        for arc in fst.arcs[state]:
+            if arc.target != state and arc.output_label != unknown:
+                word = (arc.output_label,) if arc.output_label else ()
+                label = (arc.input_label // 2,) if arc.input_label else ()
+                stack.append((arc.target, words + word, labels + label))
+
+
+def test_a_word_is_spelt_in_all_its_ways_with_pauses_around(tmp_path):
+    (tmp_path / "words.tsv").write_text("не\tn e\nе\te\n", encoding="utf-8")
+    source = b'<grammar root="main"><rule id="main">\xd0\xbd\xd0\xb5</rule></grammar>'
+    graph = compile_graph(parse_grammar(source, Path("test.grxml")), load_lexicon(tmp_path), GraphSettings())
+    word = graph.words.index("не")
+    spelt = (position_phone("n", "begin"), position_phone("e", "end"))
+    silence, noise = position_phone("SIL"), position_phone("NSN")
+    found = list(ways(graph.fst, graph.words.index("[unk]")))
+    known = {labels for words, labels in found if words == (word,)}
+    pauses = {(), (silence,), (noise,), (silence, noise), (noise, silence)}
+    assert known == {before + spelt + behind for before in pauses for behind in pauses}
+    assert {words for words, labels in found} == {(), (word,)}
+
+
+def test_every_phone_can_last():
+    fst = compile_graph(load_grammar(GRAMMARS[0]), load_lexicon(LEXICON), GraphSettings()).fst
+    entered = {arc.target: arc.input_label for arcs in fst.arcs for arc in arcs if arc.input_label % 2 == 0}
+    for state, label in entered.items():
+        loops = [arc.input_label for arc in fst.arcs[state] if arc.target == state]
+        assert loops == ([label - 1] if label else [])
+
+
+def test_an_fst_is_written_in_openfsts_binary_form():
+    fst = Fst()
+    start, end = fst.state(), fst.state()
+    fst.arc(start, end, 4, 7, 0.5)
+    fst.arc(start, end, 2, 0, 1.5)
+    fst.finals[end] = 0.25
+    file = io.BytesIO()
+    fst.write(file)
+    written = file.getvalue()
+    assert written[:30] == struct.pack("<ii6si8s", 2125659606, 6, b"vector", 8, b"standard")[:26] + struct.pack("<i", 2)
+    body = written[66:]
+    assert body == struct.pack("<fqiifiiifi", float("inf"), 2, 2, 0, 1.5, 1, 4, 7, 0.5, 1) + struct.pack("<fq", 0.25, 0)
+    assert struct.unpack("<qqq", written[42:66]) == (0, 2, 2)
+
+
+def test_what_was_compiled_is_up_to_date_until_a_source_changes(model, tmp_path):
+    lexicon = tmp_path / "lexicon"
+    shutil.copytree(LEXICON, lexicon)
+    compile_model(model, GRAMMARS, lexicon)
+    assert out_of_date(model, GRAMMARS, lexicon) == []
+    assert out_of_date(model, GRAMMARS[1:], lexicon) == [GRAMMARS[0].stem]
+    (model / "graphs.toml").write_text("[menu]\nword_cost = 1\n", encoding="utf-8")
+    assert out_of_date(model, GRAMMARS, lexicon) == ["menu"]
+    (lexicon / "more.tsv").write_text("едва\te d v a\n", encoding="utf-8")
+    assert out_of_date(model, GRAMMARS, lexicon) == [path.stem for path in GRAMMARS]
+
+
+def test_nothing_is_replaced_when_a_grammar_is_wrong(model, tmp_path):
+    compile_model(model, GRAMMARS, LEXICON)
+    before = {path: path.read_bytes() for path in model.rglob("*") if path.is_file()}
+    wrong = tmp_path / "wrong.grxml"
+    wrong.write_text('<grammar root="main"><rule id="main">абракадабра</rule></grammar>', encoding="utf-8")
+    with pytest.raises(GrammarError, match='lacks the word "абракадабра"'):
+        compile_model(model, [*GRAMMARS, wrong], LEXICON)
+    wrong.unlink()
+    assert {path: path.read_bytes() for path in model.rglob("*") if path.is_file()} == before
+
+
+def test_compiling_needs_an_acoustic_model(tmp_path, capsys):
+    assert main(["--model", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert "final.mdl is missing" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["[default]\nvolume = 3\n", '[menu]\nword_cost = "much"\n', "[menu]\nword_cost = true\n"]
+)
+def test_a_setting_that_there_is_not_is_refused(tmp_path, text):
+    (tmp_path / "graphs.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(GraphError, match="is no setting of a graph"):
+        load_settings(tmp_path / "graphs.toml", "menu")
+
+
+def test_settings_that_are_missing_or_no_toml_are_refused(tmp_path):
+    with pytest.raises(GraphError, match="cannot be read"):
+        load_settings(tmp_path / "graphs.toml", "menu")
+    (tmp_path / "graphs.toml").write_text("=", encoding="utf-8")
+    with pytest.raises(GraphError, match="cannot be read"):
+        load_settings(tmp_path / "graphs.toml", "menu")
+
+
+def test_a_model_without_manifest_is_refused(tmp_path):
+    with pytest.raises(GraphError, match="manifest"):
+        out_of_date(tmp_path, GRAMMARS, LEXICON)

@@ -1,0 +1,167 @@
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicebot.audio.sound import Sound
+from voicebot.audio.wav import read_wav
+from voicebot.hearing.recognizer import Reading, UnknownGrammar, recognize
+from voicebot.hearing.vosk_recognizer import Hypothesis, ModelError, VoskRecognizer, readings_of
+from voicebot.language.srgs import load_grammar
+
+ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "models" / "bg-telephone"
+FIXTURES = ROOT / "tests" / "fixtures"
+IDENTIFIER = load_grammar(ROOT / "grammars" / "identifier.grxml")
+MENU = load_grammar(ROOT / "grammars" / "menu.grxml")
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return VoskRecognizer(MODEL)
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A copy of the model that a test may damage."""
+    return Path(shutil.copytree(MODEL, tmp_path / "model"))
+
+
+def test_a_spoken_number_is_read(recognizer):
+    best = recognize(recognizer, read_wav(FIXTURES / "number-12-300000000004.wav"), "identifier")[0]
+    assert best.digits == "300000000004"
+    assert best.intent is None
+    assert best.text.split()[0] == "три"
+    assert best.confidence > 0.5
+
+
+def test_a_command_is_read_as_its_intent(recognizer):
+    best = recognize(recognizer, read_wav(FIXTURES / "operator.wav"), "confirm")[0]
+    assert (best.text, best.intent, best.digits) == ("оператор", "operator", "")
+    assert best.confidence > 0.5
+
+
+@pytest.mark.parametrize("name", ["silence.wav", "music.wav", "dtmf-300000000001.wav"])
+def test_what_is_no_speech_gives_no_digits(recognizer, name):
+    best = recognize(recognizer, read_wav(FIXTURES / name), "identifier")[0]
+    assert best == Reading("", 0.0)
+
+
+def test_a_stream_that_heard_nothing_understood_nothing(recognizer):
+    assert recognizer.stream("menu").finish() == [Reading("", 0.0)]
+    assert recognize(recognizer, Sound(np.zeros(1, np.int16), 8000), "menu") == [Reading("", 0.0)]
+
+
+def test_partial_readings_grow_into_the_number(recognizer):
+    stream = recognizer.stream("identifier")
+    partials = []
+    for frame in read_wav(FIXTURES / "number-12-300000000004.wav").frames(400):
+        stream.accept(frame)
+        partials.append(stream.partial().digits)
+    assert partials[0] == ""
+    assert [len(digits) for digits in partials] == sorted(len(digits) for digits in partials)
+    assert any(0 < len(digits) < 12 for digits in partials)
+    assert partials[-1] == stream.finish()[0].digits == "300000000004"
+
+
+def test_a_long_pause_does_not_cut_an_utterance_in_two(recognizer):
+    number = read_wav(FIXTURES / "number-7-1000001.wav")
+    rng = np.random.default_rng(1)
+    pause = Sound(rng.normal(0, 20, 5 * number.rate_hz).astype(np.int16), number.rate_hz)
+    digits = recognize(recognizer, number.then(pause, number), "identifier")[0].digits
+    assert digits.startswith("1000001")
+    assert digits.endswith("1000001")
+
+
+def test_streams_of_one_recogniser_do_not_mix(recognizer):
+    sounds = [read_wav(FIXTURES / "operator.wav"), read_wav(FIXTURES / "another-number.wav")]
+    streams = [recognizer.stream("menu") for _ in sounds]
+    for pieces in zip(*(list(sound.frames(100))[:15] for sound in sounds), strict=True):
+        for stream, piece in zip(streams, pieces, strict=True):
+            stream.accept(piece)
+    assert [stream.finish()[0].intent for stream in streams] == ["operator", "another"]
+
+
+def test_a_grammar_that_there_is_not_is_named(recognizer):
+    with pytest.raises(UnknownGrammar, match=r'no grammar "weather"; there are confirm, identifier, menu\.'):
+        recognizer.stream("weather")
+    with pytest.raises(UnknownGrammar):
+        recognizer.load(["weather"])
+
+
+def test_every_grammar_can_be_loaded_ahead(recognizer):
+    recognizer.load()
+    assert recognizer.grammars == {"confirm", "identifier", "menu"}
+
+
+def test_a_missing_model_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r"no recognition model at .*nowhere"):
+        VoskRecognizer(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "name", ["am/final.mdl", "conf/model.conf", "graphs/menu/HCLG.fst", "graphs/menu/grammar.grxml"]
+)
+def test_a_missing_file_of_the_model_is_named(model, name):
+    (model / name).unlink()
+    with pytest.raises(ModelError, match=f"{name} is missing"):
+        VoskRecognizer(model)
+
+
+@pytest.mark.parametrize("name", ["am/final.mdl", "graphs/identifier/HCLG.fst", "graphs/menu/words.txt"])
+def test_a_file_that_is_cut_short_is_named_before_vosk_reads_it(model, name):
+    content = (model / name).read_bytes()
+    (model / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(ModelError, match=f"{name} is damaged"):
+        VoskRecognizer(model)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", '{"graphs": {}, "files": {"a": 1}}', '{"graphs": {}, "files": []}']
+)
+def test_a_manifest_that_cannot_be_read_is_named(model, content):
+    (model / "manifest.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ModelError, match=r"manifest\.json is missing or damaged"):
+        VoskRecognizer(model)
+
+
+def hypothesis(text: str, score: float = 0.0, durations: tuple[float, ...] = ()) -> Hypothesis:
+    return Hypothesis(tuple(text.split()), score, durations)
+
+
+def test_hypotheses_of_equal_meaning_are_one_reading():
+    found = readings_of([hypothesis("едно", 3.0), hypothesis("два", 2.0), hypothesis("един", 2.5)], IDENTIFIER)
+    assert [(reading.text, reading.digits) for reading in found] == [("едно", "1"), ("два", "2")]
+    total = math.exp(3) + math.exp(2) + math.exp(2.5)
+    assert found[0].confidence == pytest.approx((math.exp(3) + math.exp(2.5)) / total)
+
+
+def test_unknown_words_between_digits_leave_no_number():
+    assert readings_of([hypothesis("едно [unk] две")], IDENTIFIER) == [Reading("", 0.0)]
+
+
+def test_unknown_words_around_a_number_lower_its_confidence():
+    found = readings_of([hypothesis("[unk] едно две", 0.0, (1.0, 0.5, 0.5))], IDENTIFIER)
+    assert found == [Reading("едно две", 0.5, "12")]
+
+
+def test_unknown_words_alone_are_not_understood():
+    assert readings_of([hypothesis("[unk]", 0.0, (1.0,))], IDENTIFIER) == [Reading("", 0.0)]
+
+
+def test_no_hypothesis_at_all_is_not_understood():
+    assert readings_of([], MENU) == [Reading("", 0.0)]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["край", "помощ", "[unk]", "не", "повтори"]), st.floats(-500, 500)), min_size=1)
+)
+def test_confidences_are_shares_of_one(found):
+    readings = readings_of([hypothesis(text, score) for text, score in found], MENU)
+    assert all(0.0 <= reading.confidence <= 1.0 for reading in readings)
+    assert sum(reading.confidence for reading in readings) <= 1.0 + 1e-9
+    assert len({(reading.digits, reading.intent) for reading in readings}) == len(readings)
