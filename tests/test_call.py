@@ -171,6 +171,37 @@ def digits_in(parts: Iterable[object]) -> bool:
     return any("300000000001" in str(part) or "три нула нула" in str(part) for part in parts)
 
 
+async def test_the_answer_is_rendered_while_the_caller_still_confirms() -> None:
+    rendered = threading.Event()
+    rendered_before: list[bool] = []
+
+    class Telling(FakeSynthesizer):
+        def synthesize(self, text: str, language: str = "bg") -> Sound:
+            if text.startswith("Имате две неплатени фактури"):
+                rendered.set()
+            return super().synthesize(text, language)
+
+    class Confirming(WavLeg):
+        """Stands still at the caller's "yes" until the answer is there, and notes that it was not asked for yet."""
+
+        async def receive(self):  # type: ignore[no-untyped-def]
+            if not self._utterances and not rendered_before:
+                assert await asyncio.to_thread(rendered.wait, 10)
+                rendered_before.append(call.record.identifier is None)
+            return await super().receive()
+
+    shared = replace(services(number("300000000001"), command("yes"), command("end")), synthesizer=Telling())
+    call = Call(Confirming([speechlike(700)] * 2), shared)
+    record = await asyncio.wait_for(call.run(), 30)
+    shared.executor.shutdown()
+    assert rendered_before == [True] and record.outcome is Outcome.INFORMED
+
+
+async def test_an_answer_that_was_got_ready_is_not_told_when_the_number_is_wrong() -> None:
+    record = await hold(says(speechlike(700), speechlike(700)), services(number("300000000001"), command("no")))
+    assert "четиридесет и пет евро" not in said(record) and record.identifier is None
+
+
 async def test_a_record_hides_the_number_unless_it_is_to_be_revealed() -> None:
     record = await hold(says(), services(number("300000000001"), command("yes"), command("end")))
     assert not digits_in([record.as_dict(), record])

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -14,10 +15,10 @@ from typing import Any, TypeVar
 
 import structlog
 
-from voicebot.audio.sound import Sound
+from voicebot.audio.sound import TELEPHONE_RATE_HZ, Sound
 from voicebot.billing.identifier import Identifier
 from voicebot.billing.store import BillingStore, StoreUnavailable
-from voicebot.dialog.actions import Action, HangUp, Hush, Listen, LookUp, Outcome, Say, Transfer
+from voicebot.dialog.actions import Action, Foresee, HangUp, Hush, Listen, LookUp, Outcome, Say, Transfer
 from voicebot.dialog.catalogue import Catalogue, Phrase
 from voicebot.dialog.conversation import Conversation, State
 from voicebot.dialog.events import Answered, CallerHungUp, DialogEvent, Heard, LookedUp, StoreFailed, TransferRefused
@@ -144,6 +145,7 @@ class Call:
         self._live: dict[Playback, tuple[BotTurn, str | None]] = {}
         self._ending: Transfer | HangUp | None = None
         self._over = False
+        self._foresight: asyncio.Future[None] = asyncio.Future()
         self.record = CallRecord()
         """What has happened so far."""
 
@@ -163,6 +165,7 @@ class Call:
                         if self._ending and not self._live:
                             await self._end(self._ending)
                 finally:
+                    self._foresight.cancel()
                     for playback in self._live:
                         playback.stop()
         except* VoicebotError as group:
@@ -218,6 +221,9 @@ class Call:
                 return self._listener.expect(action.expectation, self._now_ms)
             case LookUp():
                 return [await self._look_up(action.identifier)]
+            case Foresee():
+                self._foresight.cancel()
+                self._foresight = self._tasks.create_task(self._get_ready(action.identifier))
             case Transfer() | HangUp():
                 self._listener.expect(None, self._now_ms)
                 self._ending = action
@@ -254,6 +260,16 @@ class Call:
     def _render(self, text: str, rate_hz: int) -> Sound:
         """Blocking; resampled here, off the event loop."""
         return self._services.synthesizer.synthesize(text, self._services.catalogue.language).resampled(rate_hz)
+
+    async def _get_ready(self, identifier: Identifier) -> None:
+        """Render the answer into the phrase cache while the caller still hears the number; a failure shows later."""
+        with suppress(VoicebotError):
+            account = await self._services.store.find(identifier)
+            if account is None:
+                return
+            for prompt in self._services.conversation.answer(account, self._services.today()):
+                for phrase in self._services.catalogue.phrases(prompt):
+                    await self._in_executor(partial(self._render, phrase.text, TELEPHONE_RATE_HZ))
 
     async def _look_up(self, identifier: Identifier) -> DialogEvent:
         self.record.identifier = identifier

@@ -76,6 +76,13 @@ class LookUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Foresee:
+    """This number will probably be confirmed: get the answer ready, but say nothing of it."""
+
+    identifier: Identifier
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """Hand the caller to a person once everything was said."""
 
@@ -98,4 +105,4 @@ class Outcome(enum.StrEnum):
     """The caller asked to end the call before that, or nothing more could be done."""
 
 
-Action = Say | Hush | Listen | LookUp | Transfer | HangUp
+Action = Say | Hush | Listen | LookUp | Foresee | Transfer | HangUp

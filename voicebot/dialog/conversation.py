@@ -17,6 +17,7 @@ from voicebot.dialog.actions import (
     Action,
     Counted,
     Day,
+    Foresee,
     HangUp,
     Hush,
     Listen,
@@ -245,9 +246,15 @@ class Conversation:
         return replace(state, phase=Phase.NUMBER), [Say(prompts), Listen(expectation)]
 
     def _confirm(self, state: State, first: Prompt | None = None) -> Step:
-        assert state.candidate is not None
-        prompts = (Prompt("read_back", {"number": state.candidate}), Prompt("is_it_right"))
-        return self._ask_confirmation(state, *((first,) if first else ()), *prompts)
+        number = state.candidate
+        assert number is not None
+        prompts = (Prompt("read_back", {"number": number}), Prompt("is_it_right"))
+        state, actions = self._ask_confirmation(state, *((first,) if first else ()), *prompts)
+        return state, [*actions, Foresee(number)]
+
+    def answer(self, account: Account, today: date) -> tuple[Prompt, ...]:
+        """What would be told of an account, for getting it ready."""
+        return (_sum_prompt(account), *_term_prompts(account, today), Prompt("as_of", {"as_of": account.as_of}))
 
     def _ask_confirmation(self, state: State, *prompts: Prompt) -> Step:
         expectation = Expectation("confirm", self._intent_spoken, self._keyed_among(_CONFIRM_KEYS))
@@ -270,9 +277,8 @@ class Conversation:
         account, today = state.account, state.today
         assert account is not None and today is not None
         state = replace(state, phase=Phase.MENU)
-        say_sum = Say((_sum_prompt(account),), mark=SUM_TOLD)
-        details = [*_term_prompts(account, today), Prompt("as_of", {"as_of": account.as_of})]
-        return state, [say_sum, Say((*details, Prompt("menu"))), self._listen_for_menu()]
+        say_sum, *details = self.answer(account, today)
+        return state, [Say((say_sum,), SUM_TOLD), Say((*details, Prompt("menu"))), self._listen_for_menu()]
 
     # What follows
 
