@@ -168,9 +168,12 @@ class Call:
                     self._foresight.cancel()
                     for playback in self._live:
                         playback.stop()
-        except* VoicebotError as group:
+        except ExceptionGroup as group:
             await self._leg.hang_up()
-            raise _first(group) from None
+            known, unknown = group.split(VoicebotError)
+            if known is None or unknown is not None:
+                raise
+            raise _first(known) from None
         self.record.outcome = self._state.outcome
         self._log.info("ended", outcome=self._state.outcome, duration_ms=self._now_ms)
         return self.record
@@ -311,6 +314,6 @@ class Call:
         return await asyncio.get_running_loop().run_in_executor(self._services.executor, work)
 
 
-def _first(group: BaseExceptionGroup[VoicebotError]) -> VoicebotError:
+def _first(group: ExceptionGroup[VoicebotError]) -> VoicebotError:
     found = group.exceptions[0]
-    return _first(found) if isinstance(found, BaseExceptionGroup) else found
+    return _first(found) if isinstance(found, ExceptionGroup) else found
