@@ -2,13 +2,14 @@
 # make test    installs what tests need and passes them
 # make check   linting and types
 # make graphs  compiles grammars/ and bg_lexicon/ into models/
+# make model   synthesises, trains and exports the acoustic model into build/model-candidate (hours)
 # make fixtures  synthesises the recordings in tests/fixtures/ anew
 # make bench   measures delays and memory
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check graphs fixtures bench
+.PHONY: run test check graphs model fixtures bench
 .DELETE_ON_ERROR:
 
 run: .venv/warm
@@ -24,6 +25,11 @@ check: .venv/dev
 
 graphs: .venv/dev
 	$(BIN)/python -m voicebot.acoustics.graph
+
+model: .venv/dev
+	$(PIP) -e '.[train]'
+	sh deploy/train-packages.sh
+	$(BIN)/python -m voicebot.acoustics.recipe
 
 fixtures: .venv/dev
 	$(BIN)/python tests/fixtures/make.py

@@ -102,7 +102,9 @@ class Conversation:
     number_confidence: float = 0.1
     """Least confidence of a spoken number; low, because each is read back."""
     intent_confidence: float = 0.5
-    """Least confidence of a command, a yes or a no."""
+    """Least confidence of a command or a no."""
+    yes_confidence: float = 0.7
+    """Least confidence of a yes, which lets a debt be told."""
 
     def step(self, state: State, event: DialogEvent) -> Step:
         """The next state and what is to be done, in order. After the end of a call nothing happens any more."""
@@ -135,7 +137,8 @@ class Conversation:
 
     def _on_turn(self, state: State, turn: TurnEnded) -> Step:
         best = turn.readings[0]
-        intent = best.intent if best.confidence >= self.intent_confidence else None
+        needed = self.yes_confidence if best.intent == "yes" else self.intent_confidence
+        intent = best.intent if best.confidence >= needed else None
         match state.phase:
             case Phase.NUMBER:
                 return self._on_intent(state, intent) or self._on_spoken_number(state, turn.readings)

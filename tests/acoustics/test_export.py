@@ -1,0 +1,61 @@
+"""The exported file computes what the network computes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
+
+from voicebot.acoustics.export import ExportError, export
+from voicebot.acoustics.features import BINS
+from voicebot.acoustics.network import Tdnn, Trained, context, log_posteriors
+from voicebot.acoustics.nnet3 import read_model
+from voicebot.language.phones import PHONES
+
+
+def _trained() -> Trained:
+    torch.manual_seed(3)
+    network = Tdnn(8)
+    network.set_normalisation(_features(200) * 4 + 2)
+    network.train()
+    for _ in range(5):  # gives batch norm statistics of its own
+        network(torch.randn(4, BINS, 120) * 4 + 2)
+    network.eval()
+    return Trained(network, np.full(len(PHONES), 1 / len(PHONES)))
+
+
+def _features(frames: int = 50) -> np.ndarray:
+    return np.random.default_rng(2).standard_normal((frames, BINS)).astype(np.float32)
+
+
+def test_file_and_network_agree_number_for_number(tmp_path: Path) -> None:
+    assert export(_trained(), tmp_path, 0.5, 1.0, _features()) < 2e-4
+
+
+def test_a_file_that_differs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicebot.acoustics.export.log_posteriors", lambda network, probe: np.zeros((len(probe), 39)))
+    with pytest.raises(ExportError, match="do not use it"):
+        export(_trained(), tmp_path, 0.5, 1.0, _features())
+
+
+def test_likelier_pauses_have_smaller_priors(tmp_path: Path) -> None:
+    export(_trained(), tmp_path, 0.5, 0.25, _features())
+    priors = read_model(tmp_path / "am" / "final.mdl").priors
+    assert priors[0] == pytest.approx(priors[5] / 4, rel=1e-4)
+
+
+def test_every_frame_gets_the_scores_of_its_own_third() -> None:
+    trained, features = _trained(), _features(47)
+    scores = log_posteriors(trained.network, features)
+    assert scores.shape == (47, len(PHONES))
+    later = log_posteriors(trained.network, features[1:])
+    inside = slice(context(), 47 - context() - 1)
+    assert np.abs(scores[1:][inside] - later[inside]).max(initial=0) < 1e-4
+
+
+def test_a_saved_network_is_loaded_as_it_was(tmp_path: Path) -> None:
+    trained = _trained()
+    trained.save(tmp_path / "network.pt")
+    loaded = Trained.load(tmp_path / "network.pt")
+    assert np.array_equal(log_posteriors(loaded.network, _features()), log_posteriors(trained.network, _features()))

@@ -1,0 +1,87 @@
+"""The model file says the network's numbers, and it is read back as it was written."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voicebot.acoustics.features import BINS
+from voicebot.acoustics.graph import position_phone
+from voicebot.acoustics.nnet3 import AcousticModel, AffineLayer, NetworkFileError, read_model, write_model
+from voicebot.language.phones import PHONES
+
+
+def _tiny(seed: int = 0) -> AcousticModel:
+    rng = np.random.default_rng(seed)
+
+    def layer(offsets: tuple[int, ...], inputs: int, outputs: int, **flags: bool) -> AffineLayer:
+        weights = rng.standard_normal((outputs, len(offsets) * inputs)) * 0.1
+        return AffineLayer(offsets, weights, rng.standard_normal(outputs), **flags)
+
+    layers = (
+        layer((-1, 0, 1), BINS, 6),
+        layer((-3, 0, 3), 6, 6, residual=True),
+        layer((0,), 6, len(PHONES), relu=False),
+    )
+    return AcousticModel(layers, np.full(len(PHONES), 1 / len(PHONES)))
+
+
+def _features(frames: int = 31) -> np.ndarray:
+    return np.random.default_rng(1).standard_normal((frames, BINS)).astype(np.float32)
+
+
+def test_what_is_read_computes_what_was_written(tmp_path: Path) -> None:
+    model = _tiny()
+    write_model(model, tmp_path, 0.5)
+    read = read_model(tmp_path / "am" / "final.mdl")
+    assert [(one.offsets, one.relu, one.residual) for one in read.layers] == [
+        (one.offsets, one.relu, one.residual) for one in model.layers
+    ]
+    assert np.abs(read.compute(_features()) - model.compute(_features())).max() < 1e-4
+    assert read.priors == pytest.approx(model.priors, rel=1e-5)
+
+
+def test_an_output_comes_for_every_third_frame_and_sums_to_one() -> None:
+    outputs = _tiny().compute(_features(31))
+    assert outputs.shape == (11, len(PHONES))
+    assert np.exp(outputs).sum(axis=1) == pytest.approx(np.ones(11))
+
+
+def test_a_layer_is_an_affine_function_of_its_frames() -> None:
+    first, second, third = _tiny().layers
+    features = _features(9).astype(np.float64)
+    features[0] = features[1]  # beyond the beginning the first frame repeats
+    hidden = {}
+    for frame in (1, 4, 7):
+        seen = np.concatenate([features[frame - 1], features[frame], features[frame + 1]])
+        hidden[frame] = np.maximum(first.weights @ seen + first.bias, 0)
+    seen = np.concatenate([hidden[1], hidden[4], hidden[7]])
+    top = np.maximum(second.weights @ seen + second.bias, 0) + hidden[4]
+    logits = third.weights @ top + third.bias
+    expected = logits - np.log(np.exp(logits).sum())
+    found = AcousticModel((first, second, third), np.zeros(0)).compute(features[1:].astype(np.float32))
+    assert found[1] == pytest.approx(expected, abs=1e-5)
+
+
+def test_every_phone_at_every_position_has_its_transition(tmp_path: Path) -> None:
+    write_model(_tiny(), tmp_path, 0.5)
+    text = (tmp_path / "am" / "final.mdl").read_text()
+    triples = text.partition("<Triples>")[2].partition("</Triples>")[0].split()
+    outputs = {int(triples[i]): int(triples[i + 2]) for i in range(1, len(triples), 3)}
+    for index, phone in enumerate(PHONES):
+        for position in ["nonword"] if index < 2 else ["begin", "internal", "end", "singleton"]:
+            assert outputs[position_phone(phone.name, position)] == index
+
+
+def test_a_file_cut_short_is_refused_by_name(tmp_path: Path) -> None:
+    write_model(_tiny(), tmp_path, 0.5)
+    path = tmp_path / "am" / "final.mdl"
+    path.write_text(path.read_text()[:-2000])
+    with pytest.raises(NetworkFileError, match=r"final\.mdl cannot be read as an acoustic model"):
+        read_model(path)
+
+
+def test_vosk_is_told_the_scale_and_the_features(tmp_path: Path) -> None:
+    write_model(_tiny(), tmp_path, 0.35)
+    assert "--acoustic-scale=0.35\n" in (tmp_path / "conf" / "model.conf").read_text()
+    assert "--num-ceps=40\n" in (tmp_path / "conf" / "mfcc.conf").read_text()

@@ -1,0 +1,77 @@
+"""From PyTorch to a model file: folds normalisation and batch norm into affine layers and checks the numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from voicebot.acoustics.features import Features
+from voicebot.acoustics.network import Tdnn, Trained, log_posteriors
+from voicebot.acoustics.nnet3 import AcousticModel, AffineLayer, read_model, write_model
+from voicebot.errors import VoicebotError
+from voicebot.language.phones import NOISE, PHONE_INDEX, SILENCE
+
+TOLERANCE = 2e-3
+"""Largest difference between a log-probability of PyTorch and one computed from the file (single precision, six
+digits)."""
+
+
+class ExportError(VoicebotError):
+    """A model file that does not compute what the network computes."""
+
+
+def folded_layers(network: Tdnn) -> tuple[AffineLayer, ...]:
+    """The network as plain affine layers that take the features as they are."""
+    layers = []
+    rate = 1
+    mean = network.mean.double().numpy().reshape(-1)
+    deviation = network.deviation.double().numpy().reshape(-1)
+    for number, shape in enumerate(network.layers):
+        convolution, norm = network.convolutions[number], network.norms[number]
+        weights = _numbers(convolution.weight)
+        bias = _numbers(convolution.bias)
+        if number == 0:
+            weights = weights / deviation[None, :, None]
+            bias = bias - np.einsum("oik,i->o", weights, mean)
+        gain = _numbers(norm.weight) / np.sqrt(_numbers(norm.running_var) + norm.eps)
+        weights = weights * gain[:, None, None]
+        bias = (bias - _numbers(norm.running_mean)) * gain + _numbers(norm.bias)
+        taps = [(place - shape.kernel // 2) * shape.dilation * rate for place in range(shape.kernel)]
+        spliced = np.concatenate([weights[:, :, place] for place in range(shape.kernel)], axis=1)
+        layers.append(AffineLayer(tuple(taps), spliced, bias, residual=shape.residual))
+        rate *= shape.stride
+    output = network.output
+    layers.append(AffineLayer((0,), _numbers(output.weight)[:, :, 0], _numbers(output.bias), relu=False))
+    return tuple(layers)
+
+
+def _numbers(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().double().numpy()
+
+
+def export(trained: Trained, folder: Path, acoustic_scale: float, pause_scale: float, probe: Features) -> float:
+    """Write the model into `folder` and check it number for number.
+
+    Args:
+        trained: the network.
+        folder: gets `am/` and `conf/`.
+        acoustic_scale: what the decoder multiplies the model's scores by.
+        pause_scale: what the priors of silence and noise are multiplied by; less makes them likelier.
+        probe: features on which file and network are compared.
+
+    Returns:
+        The largest difference of a log-probability.
+
+    Raises:
+        ExportError: it is larger than `TOLERANCE`.
+    """
+    priors = trained.priors.copy()
+    priors[[PHONE_INDEX[SILENCE], PHONE_INDEX[NOISE]]] *= pause_scale
+    write_model(AcousticModel(folded_layers(trained.network), priors), folder, acoustic_scale)
+    written = read_model(folder / "am" / "final.mdl").compute(probe)
+    difference = float(np.abs(written - log_posteriors(trained.network, probe)[::3]).max())
+    if not difference <= TOLERANCE:
+        raise ExportError(f"{folder} differs from its network by {difference:g}: do not use it.")
+    return difference

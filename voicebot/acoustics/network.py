@@ -1,0 +1,141 @@
+"""The network: a time-delay neural network (TDNN) from cepstra to phones, one output for three frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from voicebot.acoustics.features import BINS, SUBSAMPLING, Features
+from voicebot.language.phones import PHONES
+
+
+@dataclass(frozen=True, slots=True)
+class LayerShape:
+    """One convolution over time."""
+
+    kernel: int
+    """Frames that it sees; odd."""
+    dilation: int = 1
+    """Distance of these frames, at the layer's own rate."""
+    stride: int = 1
+    """Frames of its input to one of its output."""
+    residual: bool = False
+    """Whether its input is added to what it gives."""
+
+    @property
+    def reach(self) -> int:
+        """Frames that it sees on each side, at the rate of its input."""
+        return (self.kernel - 1) // 2 * self.dilation
+
+
+LAYERS = (
+    LayerShape(5),
+    LayerShape(3, stride=SUBSAMPLING),
+    LayerShape(3, residual=True),
+    LayerShape(3, residual=True),
+    LayerShape(3, dilation=2, residual=True),
+    LayerShape(3, dilation=2, residual=True),
+    LayerShape(3, residual=True),
+)
+"""The layers of every network here."""
+
+
+def context(layers: tuple[LayerShape, ...] = LAYERS) -> int:
+    """Frames that the network sees on each side of an output's own frame."""
+    frames, rate = 0, 1
+    for layer in layers:
+        frames += layer.reach * rate
+        rate *= layer.stride
+    return frames
+
+
+class Tdnn(nn.Module):
+    """Convolutions, each with batch norm and ReLU behind it; then one affine layer to the phones.
+
+    The features are normalised inside, by the mean and deviation that were measured before training.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, width: int, layers: tuple[LayerShape, ...] = LAYERS, outputs: int = len(PHONES)) -> None:
+        super().__init__()
+        self.width, self.layers = width, layers
+        inputs = [BINS] + [width] * (len(layers) - 1)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(size, width, layer.kernel, stride=layer.stride, dilation=layer.dilation)
+            for size, layer in zip(inputs, layers, strict=True)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm1d(width, momentum=0.05) for _ in layers)
+        self.output = nn.Conv1d(width, outputs, 1)
+        self.register_buffer("mean", torch.zeros(BINS, 1))
+        self.register_buffer("deviation", torch.ones(BINS, 1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits, shape (batch, phones, outputs).
+
+        Args:
+            features: shape (batch, `BINS`, frames); an output needs `context()` frames on each side.
+        """
+        hidden = (features - self.mean) / self.deviation
+        for layer, convolution, norm in zip(self.layers, self.convolutions, self.norms, strict=True):
+            new = torch.relu(norm(convolution(hidden)))
+            if layer.residual:
+                new = new + hidden[:, :, layer.reach : hidden.shape[2] - layer.reach]
+            hidden = new
+        logits: Tensor = self.output(hidden)
+        return logits
+
+    def set_normalisation(self, features: Features) -> None:
+        """Measure mean and deviation of each cepstrum on `features`."""
+        self.mean.copy_(torch.from_numpy(features.mean(axis=0)).unsqueeze(1))
+        self.deviation.copy_(torch.from_numpy(features.std(axis=0)).unsqueeze(1))
+
+
+def padded(features: Features, begin: int, count: int, reach: int) -> Features:
+    """`count` frames from `begin` on with `reach` more on each side; beyond the ends the outermost frame repeats."""
+    places = np.clip(np.arange(begin - reach, begin + count + reach), 0, len(features) - 1)
+    return features[places].astype(np.float32)
+
+
+@torch.no_grad()
+def log_posteriors(network: Tdnn, features: Features) -> NDArray[np.float32]:
+    """Logarithms of the phones' probabilities for each frame (not for each third), shape (frames, phones)."""
+    network.eval()
+    reach = context(network.layers)
+    count = -(-len(features) // SUBSAMPLING)
+    shifted = [padded(features, shift, SUBSAMPLING * (count - 1) + 1, reach).T for shift in range(SUBSAMPLING)]
+    logits = network(torch.from_numpy(np.stack(shifted)))
+    every = torch.log_softmax(logits, 1).permute(2, 0, 1).reshape(count * SUBSAMPLING, -1)
+    scores: NDArray[np.float32] = every[: len(features)].numpy()
+    return scores
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network with what is known from its training."""
+
+    network: Tdnn
+    priors: NDArray[np.float64]
+    """Share of each phone among the training's frames, shape (phones,)."""
+
+    def save(self, path: Path) -> None:
+        """Write it to `path`, which appears only when it is complete."""
+        part = path.with_name(path.name + ".part")
+        torch.save({"width": self.network.width, "state": self.network.state_dict(), "priors": self.priors}, part)
+        part.replace(path)
+
+    @staticmethod
+    def load(path: Path) -> Trained:
+        """Read what `save` wrote."""
+        saved: dict[str, Any] = torch.load(path, weights_only=False)
+        network = Tdnn(saved["width"])
+        network.load_state_dict(saved["state"])
+        network.eval()
+        return Trained(network, saved["priors"])

@@ -1,0 +1,335 @@
+"""The recipe of the acoustic model: from nothing but packages to a model folder, in stages that can be interrupted.
+
+`python -m voicebot.acoustics.recipe` does what is not done yet; every shard of every stage is a file that appears
+when it is complete. What it makes depends on the seed and the packages alone.
+
+    speech      synthetic voices, and people from Debian packages and from the folders given by --corpus
+    bootstrap   a small network on speech whose timings are known (espeak-ng, festvox-ru)
+    alignment   the bootstrap network finds the phones in all other speech
+    examples    every utterance over simulated lines, as features and labels
+    network     the network itself
+    export      the model folder, checked against the network
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import platformdirs
+import torch
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from voicebot.acoustics import corpora
+from voicebot.acoustics.alignment import align, chain_of, doubt
+from voicebot.acoustics.examples import (
+    HUMAN,
+    SYNTHETIC,
+    Example,
+    at_telephone_rate,
+    example_of,
+    example_without_speech,
+    read_examples,
+    segments_of,
+    write_examples,
+)
+from voicebot.acoustics.export import export
+from voicebot.acoustics.features import mfcc
+from voicebot.acoustics.network import Tdnn, Trained, log_posteriors
+from voicebot.acoustics.speech import SPEECH_RATE_HZ, Utterance, read_shard, read_shards, write_shard
+from voicebot.acoustics.synthesis import EspeakSpeech, KokoroSpeech, PiperSpeech, ShardMaker
+from voicebot.acoustics.telephone import Line, Wave
+from voicebot.acoustics.texts import text_source
+from voicebot.acoustics.training import Schedule, train
+from voicebot.errors import VoicebotError
+from voicebot.language.lexicon import load_lexicon
+from voicebot.language.phones import PHONES
+from voicebot.language.srgs import load_grammar
+
+Item = TypeVar("Item")
+
+PHONE_NAMES = tuple(phone.name for phone in PHONES)
+
+SYNTHETIC_SOURCES = ("kokoro", "piper", "espeak")
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """How much of everything."""
+
+    shard: int = 60
+    """Synthetic utterances in a shard."""
+    kokoro_shards: int = 60
+    piper_shards: int = 25
+    espeak_shards: int = 25
+    joined: int = 1500
+    """Strings made of people's single words."""
+    silent: int = 800
+    """Lines on which nobody speaks."""
+    copies: dict[str, int] = field(default_factory=lambda: {"kokoro": 3, "tuxpaint-bg": 3, "joined": 1})
+    """How often an utterance of a source, or of a speaker, goes over a line; once where nothing is said."""
+    worst_doubt: float = 2.5
+    """Alignments that fit worse (nats a speech frame) are thrown away."""
+    bootstrap_width: int = 160
+    width: int = 256
+    epochs: int = 4
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One run of the recipe in its work folder."""
+
+    work: Path
+    grammars: Path
+    lexicon: Path
+    word_list: Path
+    corpora: Sequence[Path]
+    amounts: Amounts
+    seed: int
+    progress: Progress
+
+    # Speech
+
+    def speech(self) -> None:
+        """Collect and synthesise speech."""
+        people: dict[str, Callable[[], Iterator[Utterance]]] = {
+            "festvox": corpora.festvox_russian,
+            "asterisk": corpora.asterisk_prompts,
+            "tuxpaint": corpora.tuxpaint_descriptions,
+        }
+        for folder in self.corpora:
+            people[f"corpus-{folder.name}"] = lambda folder=folder: corpora.folder_of_recordings(folder)  # type: ignore[misc]
+        for name, read in people.items():
+            path = self.work / "speech" / name / "0000.npz"
+            if not path.exists():
+                write_shard(path, list(self._counted(f"reading {name}", read())))
+        texts = text_source([load_grammar(path) for path in sorted(self.grammars.glob("*.grxml"))], self.word_list)
+        lexicon = load_lexicon(self.lexicon)
+        amounts = self.amounts
+        self._synthetic("espeak", EspeakSpeech(texts), amounts.espeak_shards)
+        self._synthetic("piper", PiperSpeech(texts, lexicon), amounts.piper_shards)
+        self._synthetic("kokoro", KokoroSpeech(texts, lexicon), amounts.kokoro_shards)
+
+    def _synthetic(self, name: str, make: ShardMaker, shards: int) -> None:
+        for number in self._tracked(f"speaking: {name}", range(shards)):
+            path = self.work / "speech" / name / f"{number:04}.npz"
+            if not path.exists():
+                write_shard(path, make(self.seed + 1000 + number, self.amounts.shard))
+
+    # Alignment
+
+    def bootstrap(self) -> None:
+        """Train a small network on the speech whose timings are known."""
+        path = self.work / "bootstrap.pt"
+        if path.exists():
+            return
+        timed = [u for name in ("espeak", "festvox") for u in read_shards(self.work / "speech" / name)]
+        rng = np.random.default_rng(self.seed)
+        line = Line([at_telephone_rate(u) for u in timed[:200]], [])
+        examples = [
+            example_of(u, line, SYNTHETIC if u.source == "espeak" else HUMAN, rng)
+            for u in self._tracked("bootstrap: lines", timed)
+        ]
+        self._train(examples, Tdnn(self.amounts.bootstrap_width), Schedule(4, batch=16), "bootstrap").save(path)
+
+    def alignment(self) -> None:
+        """Find the phones in all speech by the bootstrap network; drop what does not fit its text."""
+        trained = Trained.load(self.work / "bootstrap.pt")
+        shards = sorted((self.work / "speech").glob("*/*.npz"))
+        for path in self._tracked("alignment", shards):
+            target = self.work / "aligned" / path.parent.name / path.name
+            if not target.exists():
+                found = (self._aligned(u, trained) for u in read_shard(path))
+                write_shard(target, [u for u in found if u is not None])
+
+    def _aligned(self, utterance: Utterance, trained: Trained) -> Utterance | None:
+        """The utterance with its segments, or None when sound and text do not fit."""
+        if utterance.segments:
+            return utterance
+        features = mfcc(at_telephone_rate(utterance))
+        scores = log_posteriors(trained.network, features) - 0.6 * np.log(trained.priors)
+        labels = align(scores, chain_of(utterance.words))
+        if labels is None or doubt(scores, labels) > self.amounts.worst_doubt:
+            return None
+        return replace(utterance, segments=segments_of(labels, PHONE_NAMES))
+
+    # Examples
+
+    def examples(self) -> None:
+        """Send all speech over simulated lines."""
+        effects_path = self.work / "effects.npz"
+        if not effects_path.exists():
+            sounds = [Utterance(samples, (), "-", "effects") for samples in corpora.sound_effects()]
+            write_shard(effects_path, sounds)
+        effects = [at_telephone_rate(u) for u in read_shard(effects_path)]
+        shards = sorted((self.work / "aligned").glob("*/*.npz"))
+        pool = [u for path in shards[:: max(1, len(shards) // 12)] for u in read_shard(path)[:40]]
+        line = Line([at_telephone_rate(u) for u in pool], effects)
+        for path in self._tracked("lines", shards):
+            target = self.work / "examples" / f"{path.parent.name}-{path.stem}.npz"
+            if not target.exists():
+                rng = self._random(target.name)
+                write_examples(target, [e for u in read_shard(path) for e in self._copies(u, line, rng)])
+        target = self.work / "examples" / "joined-0000.npz"
+        if not target.exists():
+            rng = self._random(target.name)
+            strings = list(self.joined(shards))
+            write_examples(
+                target, [e for u in self._tracked("lines: joined", strings) for e in self._copies(u, line, rng)]
+            )
+        target = self.work / "examples" / "silent-0000.npz"
+        if not target.exists():
+            rng = self._random(target.name)
+            write_examples(target, [example_without_speech(line, rng) for _ in range(self.amounts.silent)])
+
+    def _copies(self, utterance: Utterance, line: Line, rng: np.random.Generator) -> Iterator[Example]:
+        variation = SYNTHETIC if utterance.source in SYNTHETIC_SOURCES else HUMAN
+        copies = self.amounts.copies
+        for _ in range(copies.get(utterance.speaker, copies.get(utterance.source, 1))):
+            yield example_of(utterance, line, variation, rng)
+
+    def joined(self, shards: Sequence[Path]) -> Iterator[Utterance]:
+        """Strings of single words of one person, cut close and joined with gaps of 0 to 400 ms."""
+        words: dict[str, list[Utterance]] = {}
+        for path in shards:
+            if path.parent.name not in (*SYNTHETIC_SOURCES, "festvox"):
+                for utterance in read_shard(path):
+                    if len(utterance.words) <= 2 and len(utterance.samples) < 2 * SPEECH_RATE_HZ:
+                        words.setdefault(utterance.speaker, []).append(utterance)
+        speakers = [speaker for speaker in sorted(words) if len(words[speaker]) >= 10]
+        rng = random.Random(self.seed)
+        for number in range(self.amounts.joined if speakers else 0):
+            speaker = speakers[number % len(speakers)]
+            yield join(rng.choices(words[speaker], k=rng.randint(2, 6)), rng)
+
+    # Network
+
+    def network(self) -> None:
+        """Train the network."""
+        path = self.work / "network.pt"
+        if not path.exists():
+            examples = [e for shard in sorted((self.work / "examples").glob("*.npz")) for e in read_examples(shard)]
+            trained = self._train(examples, Tdnn(self.amounts.width), Schedule(self.amounts.epochs), "network")
+            trained.save(path)
+
+    def _train(self, examples: Sequence[Example], network: Tdnn, schedule: Schedule, name: str) -> Trained:
+        some = examples[:: max(1, len(examples) // 2000)]
+        network.set_normalisation(np.concatenate([e.features for e in some]).astype(np.float32))
+        hours = sum(len(e.labels) for e in examples) / 360_000
+        task = self.progress.add_task(f"training: {name}, {hours:.1f} h")
+        smooth = [0.0, 0.0]
+
+        def report(step: int, steps: int, loss: float, right: float) -> None:
+            for place, value in enumerate((loss, right)):
+                smooth[place] = value if step == 1 else 0.99 * smooth[place] + 0.01 * value
+            note = f"training: {name}, {hours:.1f} h, loss {smooth[0]:.3f}, frames right {100 * smooth[1]:.1f} %"
+            self.progress.update(task, completed=step, total=steps, description=note)
+
+        return train(network, examples, schedule, self.seed, report)
+
+    def export(self, folder: Path) -> float:
+        """Write the model into `folder`; the largest difference from the network in one log-probability."""
+        trained = Trained.load(self.work / "network.pt")
+        probe = read_examples(next(iter(sorted((self.work / "examples").glob("*.npz")))))[0].features
+        return export(trained, folder, acoustic_scale=0.5, pause_scale=0.3, probe=probe.astype(np.float32))
+
+    # Progress
+
+    def _tracked(self, name: str, items: Sequence[Item]) -> Iterator[Item]:
+        yield from self.progress.track(items, description=name)
+
+    def _counted(self, name: str, items: Iterator[Item]) -> Iterator[Item]:
+        task = self.progress.add_task(name, total=None)
+        for item in items:
+            yield item
+            self.progress.advance(task)
+        self.progress.update(task, total=self.progress.tasks[task].completed)
+
+    def _random(self, name: str) -> np.random.Generator:
+        return np.random.default_rng([self.seed, *name.encode()])
+
+
+def join(utterances: Sequence[Utterance], rng: random.Random) -> Utterance:
+    """Utterances of one person as one, each cut to its speech, with gaps of 0 to 400 ms, half of them short."""
+    pieces: list[Wave] = []
+    segments: list[tuple[float, str]] = []
+    second = 0.0
+    for utterance in utterances:
+        begin, end = speech_bounds(utterance)
+        clip = utterance.samples[int(begin * SPEECH_RATE_HZ) : int(end * SPEECH_RATE_HZ)].astype(np.float64)
+        pieces.append(clip / (np.abs(clip).max(initial=0.0) + 1e-9) * rng.uniform(6000, 12000))
+        segments += [(second + at - begin, phone) for at, phone in utterance.segments if begin <= at < end]
+        second += len(clip) / SPEECH_RATE_HZ
+        gap = rng.uniform(0.0, 0.08) if rng.random() < 0.5 else rng.uniform(0.08, 0.4)
+        segments.append((second, PHONE_NAMES[0]))
+        pieces.append(np.zeros(int(gap * SPEECH_RATE_HZ)))
+        second += len(pieces[-1]) / SPEECH_RATE_HZ
+    first = utterances[0]
+    samples = np.concatenate(pieces).astype(np.int16)
+    return Utterance(samples, (), first.speaker, "joined", " ".join(u.text for u in utterances), tuple(segments))
+
+
+def speech_bounds(utterance: Utterance) -> tuple[float, float]:
+    """Where the first phone that is no pause begins and where the last one ends, in seconds."""
+    end = len(utterance.samples) / SPEECH_RATE_HZ
+    following = [*(begin for begin, _ in utterance.segments[1:]), end]
+    spoken = [
+        (begin, stop)
+        for (begin, phone), stop in zip(utterance.segments, following, strict=True)
+        if phone not in PHONE_NAMES[:2]
+    ]
+    return (spoken[0][0], spoken[-1][1]) if spoken else (0.0, end)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make the model; the exit status is 0 when done, 1 with one sentence on stderr otherwise."""
+    parser = argparse.ArgumentParser(prog="python -m voicebot.acoustics.recipe", description=main.__doc__)
+    work = platformdirs.user_cache_path("voicebot") / "acoustics"
+    parser.add_argument("--work", type=Path, default=work, help="folder for everything on the way")
+    parser.add_argument("--out", type=Path, default=Path("build/model-candidate"), help="folder of the model")
+    parser.add_argument("--grammars", type=Path, default=Path("grammars"), help="folder of the .grxml files")
+    parser.add_argument("--lexicon", type=Path, default=Path("bg_lexicon"), help="folder of the .tsv files")
+    parser.add_argument("--word-list", type=Path, default=Path("/usr/share/dict/bulgarian"), help="words, one a line")
+    parser.add_argument(
+        "--corpus", type=Path, action="append", default=[], help="folder of recordings; may be repeated"
+    )
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads for training")
+    parser.add_argument("--seed", type=int, default=1, help="of everything random")
+    stages = ("speech", "bootstrap", "alignment", "examples", "network", "export")
+    parser.add_argument("--only", choices=stages, action="append", help="stages to do; may be repeated; all by default")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    columns = (*Progress.get_default_columns(), TimeElapsedColumn(), TextColumn("{task.completed:.0f}"))
+    try:
+        with Progress(*columns) as progress:
+            recipe = Recipe(
+                options.work,
+                options.grammars,
+                options.lexicon,
+                options.word_list,
+                options.corpus,
+                Amounts(),
+                options.seed,
+                progress,
+            )
+            for stage in options.only or stages:
+                if stage == "export":
+                    difference = recipe.export(options.out)
+                    progress.console.print(f"{options.out}: differs from the network by {difference:.1e} at most")
+                else:
+                    getattr(recipe, stage)()
+    except VoicebotError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
