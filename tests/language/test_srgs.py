@@ -56,6 +56,79 @@ def test_the_beginning_of_an_utterance_means_what_was_said_so_far():
     assert found.interpret_prefix(["три"]) is None
 
 
+def test_a_tag_works_on_the_digits_so_far():
+    found = grammar(
+        rule(
+            'три<tag>digits:3</tag> <item repeat="0-1">пъти<tag>repeat:3</tag></item>'
+            '<item repeat="0-1">не<tag>erase:1</tag> две<tag>digits:2</tag></item>'
+            '<item repeat="0-1">отначало<tag>erase:all</tag> пет<tag>digits:5</tag></item>'
+            '<item repeat="0-1">ве<tag>symbol:B</tag></item>'
+        )
+    )
+    assert found.interpret("три пъти".split()) == Meaning("333")
+    assert found.interpret("три пъти не две".split()) == Meaning("332")
+    assert found.interpret("три пъти не две отначало пет".split()) == Meaning("5")
+    assert found.interpret("три ве".split()) == Meaning("3B")
+
+
+def test_what_takes_back_more_than_was_said_means_nothing():
+    found = grammar(rule("пет<tag>digits:5</tag> не<tag>erase:2</tag>"))
+    assert found.interpret("пет не".split()) is None
+
+
+def test_a_choice_is_an_ordinal_or_a_month():
+    found = grammar(
+        rule("<one-of><item>последната<tag>ordinal:-1</tag></item><item>март<tag>month:3</tag></item></one-of>")
+    )
+    assert found.interpret(["последната"]) == Meaning(ordinal=-1)
+    assert found.interpret(["март"]) == Meaning(month=3)
+
+
+TENS = rule(
+    '<item repeat="1-"><one-of>'
+    '<item weight="3">двайсет<tag>digits:2</tag> пет<tag>digits:5</tag></item>'
+    "<item>двайсет<tag>digits:20</tag></item><item>пет<tag>digits:5</tag></item>"
+    "</one-of></item>",
+    "tens",
+)
+
+
+def test_every_reading_has_its_share():
+    found = grammar(rule('<ruleref uri="#tens"/>'), TENS).meanings("двайсет пет".split())
+    assert [meaning for meaning, _ in found] == [Meaning("25"), Meaning("205")]
+    assert [share for _, share in found] == pytest.approx([0.6 / (0.6 + 0.04), 0.04 / (0.6 + 0.04)])
+
+
+def test_words_that_the_grammar_lacks_have_no_meanings():
+    assert grammar(rule("да")).meanings(["не"]) == []
+
+
+COUNTED = HEAD.replace("<grammar ", '<grammar xmlns:v="urn:voicebot" ')
+
+
+@pytest.mark.parametrize(
+    ("said", "readings"),
+    [
+        ("пет пет пет", {"555"}),
+        ("двайсет пет пет", {"255"}),
+        ("двайсет пет", {"205"}),
+        ("двайсет двайсет", set()),
+        ("пет пет пет пет пет", {"55555"}),
+        ("двайсет пет двайсет", {"20520"}),
+        ("пет пет пет пет пет пет", set()),
+    ],
+)
+def test_an_item_spells_one_of_its_numbers_of_digits(said, readings):
+    found = grammar(rule('<item v:digits="3 5"><ruleref uri="#tens"/></item>'), TENS, head=COUNTED)
+    assert {meaning.digits for meaning, _ in found.meanings(said.split())} == readings
+
+
+def test_the_beginning_of_a_counted_item_can_still_become_one():
+    found = grammar(rule('<item v:digits="2"><ruleref uri="#tens"/></item>'), TENS, head=COUNTED)
+    assert found.interpret_prefix(["двайсет"]) is not None
+    assert found.interpret_prefix(["пет", "двайсет"]) is None
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -63,6 +136,10 @@ def test_the_beginning_of_an_utterance_means_what_was_said_so_far():
         ('\nда<ruleref uri="#main"/>', 'line 3: the rule "main" refers to itself'),
         ("\nда<tag>intent:dance</tag>", 'line 3: the tag "intent:dance" is unknown'),
         ("\nда<tag>digits:x</tag>", 'line 3: the tag "digits:x" is unknown'),
+        ("\nда<tag>month:13</tag>", 'line 3: the tag "month:13" is unknown'),
+        ("\nда<tag>repeat:1</tag>", 'line 3: the tag "repeat:1" is unknown'),
+        ("\nда<tag>colour:red</tag>", 'line 3: the tag "colour:red" is unknown'),
+        ('\n<item v:digits="many" xmlns:v="urn:voicebot">да</item>', "line 3: digits are numbers"),
         ('\nда<item repeat="0-"><tag>digits:1</tag></item>', "line 3: an item that repeats without end"),
         ('\n<item repeat="some">да</item>', "line 3: repeat is"),
         ('\n<item repeat="3-2">да</item>', "line 3: repeat is out of range"),
@@ -115,7 +192,7 @@ def test_a_word_that_the_lexicon_lacks_is_named_with_its_line():
 @given(st.lists(st.tuples(st.lists(st.sampled_from("абв"), min_size=1, max_size=3), st.integers(1, 9)), min_size=1))
 def test_making_it_deterministic_keeps_utterances_and_costs(phrases):
     items = "".join(f'<item weight="{weight}">{" ".join(words)}</item>' for words, weight in phrases)
-    automaton = grammar(rule(f"<one-of>{items}</one-of>")).automaton.determinized()
+    automaton = grammar(rule(f"<one-of>{items}</one-of>")).deterministic
     total = sum(weight for _, weight in phrases)
     for length in range(1, 4):
         for words in itertools.product("абв", repeat=length):
@@ -130,6 +207,11 @@ def test_making_it_deterministic_keeps_utterances_and_costs(phrases):
                 state, cost = arcs[0].target, cost + arcs[0].cost
             cost += automaton.finals.get(state, math.inf)
             assert cost == pytest.approx(-math.log(max(weights) / total) if weights else math.inf)
+
+
+def test_what_can_be_read_in_two_ways_has_two_arcs():
+    automaton = grammar(rule('<ruleref uri="#tens"/>'), TENS).deterministic
+    assert sorted(arc.word for arc in automaton.arcs[0]) == ["двайсет", "двайсет", "пет"]
 
 
 def test_an_automaton_that_grows_too_large_is_refused():

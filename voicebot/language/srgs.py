@@ -1,9 +1,24 @@
 """Speech grammars in W3C SRGS XML: reads them, turns them into word automata, and says what words mean.
 
 The subset of SRGS 1.0 that is understood: `grammar`, `rule`, `one-of`, `item` (with `repeat` and, inside `one-of`,
-`weight`), `ruleref` to a rule of the same file, `token`, `tag` and `example`, and plain text as tokens. A `tag` is
-`digits:N` (N is appended to the digits) or `intent:NAME` (the last one on the way counts), a tag format of our own.
-How words sound is the lexicon's affair.
+`weight`), `ruleref` to a rule of the same file, `token`, `tag` and `example`, and plain text as tokens. How words
+sound is the lexicon's affair.
+
+Two things are of our own. The **tag format** `voicebot/1.0`, in which a tag stands behind the words that it belongs to:
+
+| tag | what it does |
+|---|---|
+| `digits:N` | N is appended to the digits |
+| `symbol:X` | the letter X (A to Z) is appended to the digits |
+| `repeat:N` | the last digit is made to stand N times |
+| `erase:N`, `erase:all` | the last N digits, or all, are taken back; what takes back more than there is means nothing |
+| `ordinal:N` | the Nth of a list was chosen, -1 for its last |
+| `month:N` | a month was chosen, 1 to 12, 0 for the present and -1 for the one before it |
+| `intent:NAME` | something was asked for; the last one on the way counts |
+
+And the attribute `digits` of `item`, in the XML namespace `urn:voicebot`: `v:digits="7 10 12"` says that the item
+spells so many digits in all, however they are grouped, repeated or taken back. The automaton of the item is multiplied
+by a counter of digits.
 """
 
 from __future__ import annotations
@@ -11,8 +26,9 @@ from __future__ import annotations
 import heapq
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from xml.parsers import expat
@@ -25,8 +41,11 @@ INTENTS = frozenset({"yes", "no", "repeat", "another", "operator", "end", "help"
 """The intents that a tag may name."""
 
 _XML_LANG = "http://www.w3.org/XML/1998/namespace lang"
+_DIGITS = "urn:voicebot digits"
 _REPEAT = re.compile(r"(\d+)(-(\d*))?")
-_TAG = re.compile(r"(digits):(\d+)|(intent):(\w+)")
+_LENGTHS = re.compile(r"[1-9]\d?( [1-9]\d?)*")
+_MOST_READINGS = 100
+"""So many of the likeliest readings are followed through an utterance."""
 
 
 class GrammarError(VoicebotError):
@@ -38,9 +57,55 @@ class Meaning:
     """What the words of an utterance mean."""
 
     digits: str = ""
-    """The digits that they spell, in order."""
+    """The digits that they spell, in order; in a code also letters."""
     intent: str | None = None
     """The intent that they express, or None."""
+    ordinal: int | None = None
+    """Which of a list they choose, from 1, or -1 for the last; None where they choose none."""
+    month: int | None = None
+    """Which month they name: 1 to 12, 0 for the present, -1 for the one before it; None where they name none."""
+
+    def after(self, tag: str) -> Meaning | None:
+        """This meaning after a tag, None where the tag makes no sense here."""
+        kind, value = tag.split(":")
+        return _TAGS[kind].effect(self, value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    """One kind of tag."""
+
+    values: str
+    """Regular expression of its values."""
+    effect: Callable[[Meaning, str], Meaning | None]
+    """What it does to the meaning so far."""
+    spells: bool = True
+    """Whether it changes the digits."""
+
+
+def _erase(meaning: Meaning, value: str) -> Meaning | None:
+    count = len(meaning.digits) if value == "all" else int(value)
+    if count > len(meaning.digits):
+        return None
+    return replace(meaning, digits=meaning.digits[: len(meaning.digits) - count])
+
+
+def _append(meaning: Meaning, value: str) -> Meaning:
+    return replace(meaning, digits=meaning.digits + value)
+
+
+_TAGS: Mapping[str, _Tag] = {
+    "digits": _Tag(r"\d+", _append),
+    "symbol": _Tag(r"[A-Z]", _append),
+    "repeat": _Tag(
+        r"[2-9]",
+        lambda meaning, value: _append(meaning, meaning.digits[-1] * (int(value) - 1)) if meaning.digits else None,
+    ),
+    "erase": _Tag(r"[1-9]|all", _erase),
+    "ordinal": _Tag(r"[1-9]\d*|-1", lambda meaning, value: replace(meaning, ordinal=int(value)), False),
+    "month": _Tag(r"[1-9]|1[0-2]|0|-1", lambda meaning, value: replace(meaning, month=int(value)), False),
+    "intent": _Tag("|".join(sorted(INTENTS)), lambda meaning, value: replace(meaning, intent=value), False),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +120,100 @@ class Arc:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """A way over one word and all that can follow it without another."""
+
+    target: int
+    """Where the next word can follow, or the utterance end."""
+    cost: float
+    tags: tuple[str, ...] = ()
+    """The tags on the way, in order."""
+
+
+@dataclass(frozen=True)
 class WordAutomaton:
     """The utterances of a grammar as a graph; each way from state 0 to a final state is an utterance."""
 
     arcs: tuple[tuple[Arc, ...], ...]
     """For each state the arcs that leave it."""
-    finals: dict[int, float]
+    finals: Mapping[int, float]
     """The final states, with the cost of ending there."""
+    _known_moves: dict[int, Mapping[str, tuple[Move, ...]]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def words(self) -> frozenset[str]:
         """Every word that an utterance can have."""
         return frozenset(arc.word for arcs in self.arcs for arc in arcs if arc.word is not None)
 
-    def determinized(self, most_states: int = 10_000) -> WordAutomaton:
-        """The same utterances with the cost of their best way, and at most one arc for each word at each state.
+    @cached_property
+    def starts(self) -> tuple[Move, ...]:
+        """Where the first word can follow, reached without a word."""
+        return self._silently(Move(0, 0.0))
 
+    def moves(self, state: int) -> Mapping[str, tuple[Move, ...]]:
+        """For each word that can follow at once in `state` the ways over it."""
+        if state not in self._known_moves:
+            found: dict[str, list[Move]] = {}
+            for arc in self.arcs[state]:
+                if arc.word is not None:
+                    found.setdefault(arc.word, []).extend(self._silently(Move(arc.target, arc.cost)))
+            self._known_moves[state] = {word: tuple(moves) for word, moves in found.items()}
+        return self._known_moves[state]
+
+    def _silently(self, begun: Move) -> tuple[Move, ...]:
+        """The ways on from `begun` over tags and nothing, the best to each place where a word follows or the end is."""
+        found: list[Move] = []
+        seen: set[tuple[int, tuple[str, ...]]] = set()
+        queue = [(begun.cost, begun.target, begun.tags)]
+        while queue:
+            cost, state, tags = heapq.heappop(queue)
+            if (state, tags) in seen:
+                continue
+            seen.add((state, tags))
+            if state in self.finals or any(arc.word is not None for arc in self.arcs[state]):
+                found.append(Move(state, cost, tags))
+            for arc in self.arcs[state]:
+                if arc.word is None:
+                    heapq.heappush(queue, (cost + arc.cost, arc.target, tags if arc.tag is None else (*tags, arc.tag)))
+        return tuple(found)
+
+    def meanings(self, words: Sequence[str], *, whole: bool = True) -> list[tuple[Meaning, float]]:
+        """Every meaning of `words` with its share of probability (they sum to 1), the likeliest first.
+
+        Args:
+            words: an utterance, or with which one begins.
+            whole: whether it has to be a whole utterance.
+
+        Returns:
+            Nothing, when the words have no way through the automaton.
+        """
+        ways = _advanced({(0, Meaning()): 1.0}, lambda state: self.starts)
+        for word in words:
+            ways = _advanced(ways, lambda state, word=word: self.moves(state).get(word, ()))  # type: ignore[misc]
+        shares: dict[Meaning, float] = defaultdict(float)
+        for (state, meaning), probability in ways.items():
+            if not whole:
+                shares[meaning] += probability
+            elif state in self.finals:
+                shares[meaning] += probability * math.exp(-self.finals[state])
+        total = sum(shares.values())
+        return sorted(((meaning, share / total) for meaning, share in shares.items()), key=lambda pair: -pair[1])
+
+    def determinized(self, most_states: int = 10_000) -> WordAutomaton:
+        """The same utterances with the cost of their best way, and at each state one arc for each word and its digits.
+
+        A word has two arcs at a state only where it can spell two things ("twenty" 20 or the beginning of 25): to keep
+        these apart keeps the automaton small, because no state has to stand for every way to group the words so far.
         Tags are dropped. Weighted subset construction after Mohri, "Finite-State Transducers in Language and Speech
-        Processing" (1997), in the tropical semiring.
+        Processing" (1997), in the tropical semiring, over pairs of a word and its tags that change digits.
 
         Raises:
             ValueError: the result would have more than `most_states` states.
         """
-        start = self._closure({0: 0.0}, only_open=True)
-        numbers: dict[tuple[tuple[int, float], ...], int] = {_rounded(start): 0}
+        start: dict[int, float] = {}
+        for move in self.starts:
+            start[move.target] = min(move.cost, start.get(move.target, math.inf))
+        numbers = {_rounded(start): 0}
         subsets = [start]
         arcs: list[tuple[Arc, ...]] = []
         finals: dict[int, float] = {}
@@ -87,99 +222,74 @@ class WordAutomaton:
             ends = [cost + self.finals[state] for state, cost in subset.items() if state in self.finals]
             if ends:
                 finals[len(arcs)] = min(ends)
-            reached: dict[str, dict[int, float]] = {}
+            reached: dict[tuple[str, tuple[str, ...]], dict[int, float]] = {}
             for state, cost in subset.items():
-                for arc in self.arcs[state]:
-                    if arc.word is not None:
-                        targets = reached.setdefault(arc.word, {})
-                        targets[arc.target] = min(targets.get(arc.target, math.inf), cost + arc.cost)
-            leaving = []
-            for word, targets in sorted(reached.items()):
+                for word, moves in self.moves(state).items():
+                    for move in moves:
+                        spelling = tuple(tag for tag in move.tags if _TAGS[tag.partition(":")[0]].spells)
+                        targets = reached.setdefault((word, spelling), {})
+                        targets[move.target] = min(targets.get(move.target, math.inf), cost + move.cost)
+            leaving: dict[tuple[str, int], float] = {}
+            for (word, _), targets in sorted(reached.items()):
                 best = min(targets.values())
-                following = self._closure({state: cost - best for state, cost in targets.items()}, only_open=True)
-                key = _rounded(following)
-                if key not in numbers:
-                    if len(subsets) == most_states:
+                following = {state: cost - best for state, cost in targets.items()}
+                number = numbers.setdefault(_rounded(following), len(subsets))
+                if number == len(subsets):
+                    if number == most_states:
                         raise ValueError(f"the automaton has more than {most_states} states when made deterministic")
-                    numbers[key] = len(subsets)
                     subsets.append(following)
-                leaving.append(Arc(numbers[key], best, word))
-            arcs.append(tuple(leaving))
+                leaving[word, number] = min(best, leaving.get((word, number), math.inf))
+            arcs.append(tuple(Arc(target, cost, word) for (word, target), cost in leaving.items()))
         return WordAutomaton(tuple(arcs), finals)
 
-    def _is_open(self, state: int) -> bool:
-        """Whether a word can follow at once, or the utterance end."""
-        return state in self.finals or any(arc.word is not None for arc in self.arcs[state])
-
-    def _closure(self, states: dict[int, float], only_open: bool = False) -> dict[int, float]:
-        """The states reached from `states` (with their costs) without a word, each with its least cost.
-
-        With `only_open` those alone from which a word can follow at once or where an utterance can end.
-        """
-        least: dict[int, float] = {}
-        queue = [(cost, state) for state, cost in states.items()]
-        heapq.heapify(queue)
-        while queue:
-            cost, state = heapq.heappop(queue)
-            if state in least:
-                continue
-            least[state] = cost
-            for arc in self.arcs[state]:
-                if arc.word is None and arc.target not in least:
-                    heapq.heappush(queue, (cost + arc.cost, arc.target))
-        if only_open:
-            return {state: cost for state, cost in least.items() if self._is_open(state)}
-        return least
-
-    def interpret(self, words: Sequence[str]) -> Meaning | None:
-        """The meaning of `words` by their likeliest way through the automaton, or None when they have no way."""
-        best: dict[int, tuple[float, Meaning]] = self._silently({0: (0.0, Meaning())})
-        for word in words:
-            reached: dict[int, tuple[float, Meaning]] = {}
-            for state, (cost, meaning) in best.items():
-                for arc in self.arcs[state]:
-                    if arc.word == word and cost + arc.cost < reached.get(arc.target, (math.inf, meaning))[0]:
-                        reached[arc.target] = (cost + arc.cost, meaning)
-            best = self._silently(reached)
-        ends = [(cost + self.finals[state], meaning) for state, (cost, meaning) in best.items() if state in self.finals]
-        return min(ends, key=lambda end: end[0])[1] if ends else None
-
-    def prefixes(self) -> WordAutomaton:
-        """The automaton of everything with which an utterance can begin.
-
-        It may end where a word can follow, and so behind the tags that belong to the words so far.
-        """
-        open_states = filter(self._is_open, range(len(self.arcs)))
-        return WordAutomaton(self.arcs, dict.fromkeys(open_states, 0.0) | self.finals)
-
-    def _silently(self, states: dict[int, tuple[float, Meaning]]) -> dict[int, tuple[float, Meaning]]:
-        """The states reached from `states` without a word, each with its least cost and the meaning on that way."""
-        least: dict[int, tuple[float, Meaning]] = {}
-        queue = [(cost, order, state, meaning) for order, (state, (cost, meaning)) in enumerate(states.items())]
-        heapq.heapify(queue)
-        order = len(queue)
-        while queue:
-            cost, _, state, meaning = heapq.heappop(queue)
-            if state in least:
-                continue
-            least[state] = (cost, meaning)
-            for arc in self.arcs[state]:
-                if arc.word is None and arc.target not in least:
-                    order += 1
-                    heapq.heappush(queue, (cost + arc.cost, order, arc.target, _tagged(meaning, arc.tag)))
-        return least
+    def trimmed(self) -> WordAutomaton:
+        """The automaton without states that are on no way from the start to an end."""
+        sources: dict[int, list[int]] = defaultdict(list)
+        for source, arcs in enumerate(self.arcs):
+            for arc in arcs:
+                sources[arc.target].append(source)
+        useful = _reached(self.finals, lambda state: sources[state])
+        useful &= _reached({0}, lambda state: [arc.target for arc in self.arcs[state]])
+        number = {state: place for place, state in enumerate(sorted(useful | {0}))}
+        kept = tuple(
+            tuple(replace(arc, target=number[arc.target]) for arc in self.arcs[state] if arc.target in useful)
+            for state in number
+        )
+        return WordAutomaton(kept, {number[state]: cost for state, cost in self.finals.items() if state in useful})
 
 
-def _rounded(subset: dict[int, float]) -> tuple[tuple[int, float], ...]:
+_Ways = Mapping[tuple[int, Meaning], float]
+"""The probability of being in a state with a meaning."""
+
+
+def _advanced(ways: _Ways, moves: Callable[[int], Sequence[Move]]) -> _Ways:
+    """The likeliest ways one move on; their probabilities sum to 1."""
+    reached: dict[tuple[int, Meaning], float] = defaultdict(float)
+    for (state, meaning), probability in ways.items():
+        for move in moves(state):
+            after: Meaning | None = meaning
+            for tag in move.tags:
+                after = after and after.after(tag)
+            if after is not None:
+                reached[move.target, after] += probability * math.exp(-move.cost)
+    total = sum(reached.values())
+    likeliest = heapq.nlargest(_MOST_READINGS, reached.items(), key=lambda way: way[1])
+    return {way: probability / total for way, probability in likeliest}
+
+
+def _reached(start: Iterable[int], following: Callable[[int], Iterable[int]]) -> set[int]:
+    """The states that are reached from those of `start`, and these."""
+    reached: set[int] = set()
+    queue = list(start)
+    while queue:
+        if (state := queue.pop()) not in reached:
+            reached.add(state)
+            queue += following(state)
+    return reached
+
+
+def _rounded(subset: Mapping[int, float]) -> tuple[tuple[int, float], ...]:
     return tuple((state, round(cost, 6)) for state, cost in sorted(subset.items()))
-
-
-def _tagged(meaning: Meaning, tag: str | None) -> Meaning:
-    """`meaning` after the tag."""
-    if tag is None:
-        return meaning
-    kind, value = tag.split(":")
-    return Meaning(meaning.digits + value, meaning.intent) if kind == "digits" else Meaning(meaning.digits, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,17 +326,20 @@ class Grammar:
         except ValueError as error:
             raise GrammarError(f"{self.path} is too ambiguous: {error}.") from error
 
-    def interpret(self, words: Sequence[str]) -> Meaning | None:
-        """The meaning of a whole utterance, or None when the grammar does not have it."""
-        return self.automaton.interpret(words)
+    def meanings(self, words: Sequence[str]) -> list[tuple[Meaning, float]]:
+        """Every reading of a whole utterance with its share of probability (they sum to 1), the likeliest first.
 
-    @cached_property
-    def _prefixes(self) -> WordAutomaton:
-        return self.automaton.prefixes()
+        Empty when the grammar does not have the utterance.
+        """
+        return self.automaton.meanings(words)
+
+    def interpret(self, words: Sequence[str]) -> Meaning | None:
+        """The likeliest meaning of a whole utterance, or None when the grammar does not have it."""
+        return next((meaning for meaning, _ in self.meanings(words)), None)
 
     def interpret_prefix(self, words: Sequence[str]) -> Meaning | None:
         """What `words` mean so far, as the beginning of an utterance, or None when no utterance begins so."""
-        return self._prefixes.interpret(words)
+        return next((meaning for meaning, _ in self.automaton.meanings(words, whole=False)), None)
 
     def require_words(self, known: object) -> None:
         """Check that `known` (a lexicon, a set) contains every word of the grammar.
@@ -341,14 +454,14 @@ class _Compiler:
             raise self._error(root, "the attribute root names no rule of this grammar")
         root_rule = self.rules[root.attributes["root"]]
         last = self._expand_sequence(root_rule, self._state(), (root.attributes["root"],))
-        automaton = WordAutomaton(tuple(tuple(arcs) for arcs in self.arcs), {last: 0.0})
+        automaton = WordAutomaton(tuple(map(tuple, self.arcs)), {last: 0.0}).trimmed()
         examples = tuple(
             Example(child.text, child.line)
             for child in root_rule.children
             if isinstance(child, _Element) and child.name == "example"
         )
         grammar = Grammar(self.path.stem, self.path, automaton, examples, self.word_lines)
-        if automaton.interpret(()) is not None:
+        if grammar.interpret(()) is not None:
             raise self._error(root, "the grammar accepts an utterance without words")
         for example in examples:
             if grammar.interpret(example.text.split()) is None:
@@ -397,7 +510,7 @@ class _Compiler:
             return state
         match node.name:
             case "item":
-                self._check_attributes(node, {"repeat", "weight"})
+                self._check_attributes(node, {"repeat", "weight", _DIGITS})
                 return self._expand_item(node, state, callers)
             case "one-of":
                 self._check_attributes(node, set())
@@ -421,8 +534,8 @@ class _Compiler:
         raise self._error(node, f"<{node.name}> is not understood here")
 
     def _tag(self, node: _Element) -> str:
-        found = _TAG.fullmatch(node.text)
-        if not found or (found[3] and found[4] not in INTENTS):
+        kind, _, value = node.text.partition(":")
+        if kind not in _TAGS or not re.fullmatch(_TAGS[kind].values, value):
             raise self._error(node, f'the tag "{node.text}" is unknown')
         return node.text
 
@@ -446,6 +559,37 @@ class _Compiler:
         return last
 
     def _expand_item(self, item: _Element, state: int, callers: tuple[str, ...]) -> int:
+        lengths = item.attributes.get(_DIGITS)
+        if lengths is None:
+            return self._expand_repeated(item, state, callers)
+        if not _LENGTHS.fullmatch(lengths):
+            raise self._error(item, 'digits are numbers from 1 to 99 apart by single spaces ("7 10 12")')
+        first = self._state()
+        last = self._expand_repeated(item, first, callers)
+        return self._count_digits(first, last, state, frozenset(map(int, lengths.split())))
+
+    def _count_digits(self, first: int, last: int, state: int, lengths: frozenset[int]) -> int:
+        """From `state` on a copy of what leads from `first` to `last`, with so many digits on each way; its end."""
+        end = self._state()
+        copies: dict[tuple[int, int], int] = {(first, 0): state}
+        queue = [(first, 0)]
+        while queue:
+            original, count = queue.pop()
+            copy = copies[original, count]
+            if original == last and count in lengths:
+                self._arc(copy, end)
+            for arc in tuple(self.arcs[original]):
+                after = Meaning("0" * count) if arc.tag is None else Meaning("0" * count).after(arc.tag)
+                if after is None or len(after.digits) > max(lengths):
+                    continue
+                place = (arc.target, len(after.digits))
+                if place not in copies:
+                    copies[place] = self._state()
+                    queue.append(place)
+                self._arc(copy, copies[place], arc.cost, arc.word, arc.tag)
+        return end
+
+    def _expand_repeated(self, item: _Element, state: int, callers: tuple[str, ...]) -> int:
         least, most = self._repeat(item)
         for _ in range(least):
             state = self._expand_sequence(item, state, callers)
@@ -475,4 +619,5 @@ class _Compiler:
 
     def _is_silent(self, source: int, target: int) -> bool:
         """Whether a way leads from `source` to `target` without a word."""
-        return target in WordAutomaton(tuple(map(tuple, self.arcs)), {})._closure({source: 0.0})
+        silent = _reached({source}, lambda state: [arc.target for arc in self.arcs[state] if arc.word is None])
+        return target in silent
