@@ -34,6 +34,9 @@ UNKNOWN_WORD = "[unk]"
 MANIFEST = "manifest.json"
 """Name of the file with the sizes and digests of a model's files."""
 
+CONFIDENCE = "confidence.toml"
+"""Name of the file that says how sure readings are; a model may lack it."""
+
 _EPSILON = 0
 _POSITIONS = ("begin", "internal", "end", "singleton")
 _TRANSITION_COST = math.log(2.0)
@@ -283,6 +286,15 @@ def file_record(path: Path) -> dict[str, int | str]:
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
+def record_file(model: Path, name: str) -> None:
+    """Bring the manifest of a model up to date with one of its files that was made anew."""
+    manifest = json.loads((model / MANIFEST).read_text(encoding="utf-8"))
+    manifest["files"][name] = file_record(model / name)
+    part = model / (MANIFEST + ".part")
+    part.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    os.replace(part, model / MANIFEST)
+
+
 def compile_model(model: Path, grammars: Iterable[Path], lexicon_folder: Path) -> Mapping[str, Graph]:
     """Compile `grammars` into `model`/graphs and write the model's manifest; nothing is replaced when one fails.
 
@@ -309,7 +321,8 @@ def compile_model(model: Path, grammars: Iterable[Path], lexicon_folder: Path) -
             graphs[grammar.name].write(new / grammar.name)
             shutil.copyfile(path, new / grammar.name / "grammar.grxml")
             sources[grammar.name] = sources_digest(path, lexicon_folder, settings)
-        files = {path.relative_to(model).as_posix(): file_record(path) for path in acoustic}
+        beside = [path for path in (model / CONFIDENCE,) if path.is_file()]
+        files = {path.relative_to(model).as_posix(): file_record(path) for path in [*acoustic, *beside]}
         for path in sorted(new.rglob("*")):
             if path.is_file():
                 files[path.relative_to(temporary).as_posix()] = file_record(path)

@@ -10,21 +10,30 @@ import json
 import math
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from voicebot.audio.level import Levels, levels_db
 from voicebot.audio.sound import TELEPHONE_RATE_HZ, Samples
+from voicebot.hearing.confidence import (
+    UNKNOWN_WORD,
+    Calibration,
+    CalibrationError,
+    Evidence,
+    SpokenWord,
+    parse_calibrations,
+)
 from voicebot.hearing.recognizer import Reading, RecognitionError, UnknownGrammar
 from voicebot.language.srgs import Grammar, Meaning, load_grammar
 
 import vosk  # isort: skip
 
 _MANIFEST = "manifest.json"
-_UNKNOWN_WORD = "[unk]"
+_CONFIDENCE = "confidence.toml"
 _POSTERIOR_SCALE = 1.0
 """What differences between scores are multiplied by before they become probabilities; the scores already carry the
 acoustic scale of the model's configuration."""
@@ -74,6 +83,14 @@ class Hypothesis:
     """Logarithm of its likelihood, up to a constant that all hypotheses of an utterance share."""
     durations_s: tuple[float, ...] = ()
     """How long each word lasts, in seconds."""
+    begins_s: tuple[float, ...] = ()
+    """When each word begins, in seconds of the utterance."""
+
+    @property
+    def spoken(self) -> list[SpokenWord]:
+        """The words with their times."""
+        times = zip(self.words, self.begins_s, self.durations_s, strict=True)
+        return [SpokenWord(word, begin_s, begin_s + duration_s) for word, begin_s, duration_s in times]
 
     @property
     def known_share(self) -> float:
@@ -82,7 +99,7 @@ class Hypothesis:
         if not spoken:
             return 1.0
         unknown = sum(
-            duration for word, duration in zip(self.words, self.durations_s, strict=True) if word == _UNKNOWN_WORD
+            duration for word, duration in zip(self.words, self.durations_s, strict=True) if word == UNKNOWN_WORD
         )
         return 1.0 - unknown / spoken
 
@@ -91,25 +108,43 @@ class Hypothesis:
 
         Nothing when unknown words stand between digits, which could be digits too.
         """
-        known = [word for word in self.words if word != _UNKNOWN_WORD]
+        known = [word for word in self.words if word != UNKNOWN_WORD]
         found = grammar.meanings(known) if known else []
-        if not found or (found[0][0].digits and _UNKNOWN_WORD in _inside(self.words)):
+        if not found or (found[0][0].digits and UNKNOWN_WORD in _inside(self.words)):
             return [(Meaning(), 1.0)]
         return found
 
 
 def _inside(words: Sequence[str]) -> Sequence[str]:
     """What stands between the first and the last known word."""
-    known = [place for place, word in enumerate(words) if word != _UNKNOWN_WORD]
+    known = [place for place, word in enumerate(words) if word != UNKNOWN_WORD]
     return words[known[0] : known[-1] + 1] if known else ()
 
 
-def readings_of(hypotheses: Sequence[Hypothesis], grammar: Grammar) -> list[Reading]:
+Judge = Callable[[Hypothesis, float], float]
+"""Gives the confidence of a reading, 0 to 1, from its best hypothesis and its share among all of them."""
+
+
+def plain_confidence(hypothesis: Hypothesis, share: float) -> float:
+    """The share, less where unknown words are said too: for a model that was not calibrated."""
+    return min(1.0, share * hypothesis.known_share)
+
+
+def calibrated(calibration: Calibration, heard_db: Levels) -> Judge:
+    """A judge by a model's own weights, for an utterance with these levels."""
+
+    def confidence(hypothesis: Hypothesis, share: float) -> float:
+        return calibration.probability(Evidence.of(share, hypothesis.score, hypothesis.spoken, heard_db))
+
+    return confidence
+
+
+def readings_of(hypotheses: Sequence[Hypothesis], grammar: Grammar, judge: Judge = plain_confidence) -> list[Reading]:
     """Readings, likeliest first: each meaning of each hypothesis, with equal ones made one.
 
     The probability of a hypothesis is its share among all hypotheses (their softmax); each of its meanings has its
-    share of that. That of a reading is the sum over hypotheses. Its confidence is this probability times the share of
-    known words in the speaking time of its best hypothesis, and 0 where nothing was understood.
+    share of that. That of a reading is the sum over hypotheses. `judge` makes a confidence of it; confidences never sum
+    to more than 1, and where nothing was understood there is none.
     """
     if not hypotheses:
         return [Reading("", 0.0)]
@@ -126,10 +161,21 @@ def readings_of(hypotheses: Sequence[Hypothesis], grammar: Grammar) -> list[Read
         if meaning == Meaning():
             readings.append(Reading("", 0.0))
         else:
-            text = " ".join(word for word in hypothesis.words if word != _UNKNOWN_WORD)
-            confidence = min(1.0, probability * hypothesis.known_share)
+            text = " ".join(word for word in hypothesis.words if word != UNKNOWN_WORD)
+            confidence = judge(hypothesis, probability)
             readings.append(Reading(text, confidence, meaning.digits, meaning.intent, meaning.ordinal, meaning.month))
-    return readings
+    excess = max(1.0, sum(reading.confidence for reading in readings))
+    return [replace(reading, confidence=reading.confidence / excess) for reading in readings]
+
+
+def _read_calibrations(path: Path) -> Mapping[str, Calibration]:
+    """How sure readings are by grammar; none where the model was not calibrated."""
+    if not path.is_file():
+        return {}
+    try:
+        return parse_calibrations(path.read_text(encoding="utf-8"))
+    except CalibrationError as error:
+        raise ModelError(f"{path} cannot be used: {error}; run benchmarks/calibration.py again.") from error
 
 
 class VoskStream:
@@ -138,12 +184,15 @@ class VoskStream:
     Vosk reports endpoints of its own; they are not listened to, so an utterance is one however long its pauses.
     """
 
-    def __init__(self, decoder: Any, grammar: Grammar) -> None:
+    def __init__(self, decoder: Any, grammar: Grammar, calibration: Calibration | None = None) -> None:
         self._decoder = decoder
         self._grammar = grammar
+        self._calibration = calibration
+        self._heard: list[Samples] = []
 
     def accept(self, samples: Samples) -> None:
         """Hear more of the utterance: int16 mono at 8 kHz, any length."""
+        self._heard.append(samples)
         if len(samples) and self._decoder.AcceptWaveform(np.asarray(samples, "<i2").tobytes()) < 0:
             raise RecognitionError("Vosk could not decode the sound.")
 
@@ -151,24 +200,36 @@ class VoskStream:
         """The best reading of what was heard so far; its confidence is 0, because nothing was compared yet."""
         words = json.loads(self._decoder.PartialResult())["partial"].split()
         hypothesis = Hypothesis(tuple(words), 0.0)
-        known = [word for word in words if word != _UNKNOWN_WORD]
+        known = [word for word in words if word != UNKNOWN_WORD]
         meaning = hypothesis.meanings(self._grammar)[0][0]
-        if meaning == Meaning() and known and _UNKNOWN_WORD not in _inside(words):
+        if meaning == Meaning() and known and UNKNOWN_WORD not in _inside(words):
             meaning = self._grammar.interpret_prefix(known) or meaning
         return Reading(" ".join(known), 0.0, meaning.digits, meaning.intent, meaning.ordinal, meaning.month)
 
     def finish(self) -> list[Reading]:
         """The readings of the whole utterance, best first, at least one; the stream is spent."""
+        hypotheses = self.hypotheses()
+        if self._calibration is None:
+            return readings_of(hypotheses, self._grammar)
+        return readings_of(hypotheses, self._grammar, calibrated(self._calibration, self.heard_db))
+
+    def hypotheses(self) -> list[Hypothesis]:
+        """The word sequences that fit the whole utterance; the stream is spent."""
         found = json.loads(self._decoder.FinalResult())["alternatives"]
-        hypotheses = [
+        return [
             Hypothesis(
                 tuple(word["word"] for word in alternative.get("result", ())),
                 alternative["confidence"],
                 tuple(word["end"] - word["start"] for word in alternative.get("result", ())),
+                tuple(word["start"] for word in alternative.get("result", ())),
             )
             for alternative in found
         ]
-        return readings_of(hypotheses, self._grammar)
+
+    @property
+    def heard_db(self) -> Levels:
+        """Levels of what was heard so far."""
+        return levels_db(np.concatenate(self._heard)) if self._heard else np.zeros(0)
 
 
 class VoskRecognizer:
@@ -177,7 +238,7 @@ class VoskRecognizer:
     Vosk reads one graph a model, so there is a model in memory for each grammar in use.
     """
 
-    def __init__(self, model: Path, *, alternatives: int = 5) -> None:
+    def __init__(self, model: Path, *, alternatives: int = 10) -> None:
         """Check the model's files; Vosk loads nothing before `load` or the first stream of a grammar.
 
         Args:
@@ -188,12 +249,15 @@ class VoskRecognizer:
             ModelError: the model or one of its files is missing or damaged.
             GrammarError: a grammar of the model cannot be read.
         """
+        names = check_model(model)
         self.alternatives = alternatives
         """How many hypotheses are compared."""
         self._model = model
         self._grammars: Mapping[str, Grammar] = {
-            name: load_grammar(model / "graphs" / name / "grammar.grxml") for name in check_model(model)
+            name: load_grammar(model / "graphs" / name / "grammar.grxml") for name in names
         }
+        self.calibrations = _read_calibrations(model / _CONFIDENCE)
+        """How sure readings are, by grammar; a grammar that was not calibrated is missing."""
         self._loaded: dict[str, Any] = {}
         self._loading = threading.Lock()
 
@@ -212,7 +276,7 @@ class VoskRecognizer:
         decoder = vosk.KaldiRecognizer(self._vosk_model(grammar), TELEPHONE_RATE_HZ)
         decoder.SetMaxAlternatives(self.alternatives)
         decoder.SetWords(True)
-        return VoskStream(decoder, self._grammars[grammar])
+        return VoskStream(decoder, self._grammars[grammar], self.calibrations.get(grammar))
 
     def _vosk_model(self, grammar: str) -> Any:
         if grammar not in self._grammars:
