@@ -18,10 +18,19 @@ import structlog
 from voicebot.audio.sound import TELEPHONE_RATE_HZ, Sound
 from voicebot.billing.identifier import Identifier
 from voicebot.billing.store import BillingStore, StoreUnavailable
-from voicebot.dialog.actions import Action, Foresee, HangUp, Hush, Listen, LookUp, Outcome, Say, Transfer
+from voicebot.dialog.actions import Action, Foresee, HangUp, Hush, Listen, LookUp, Outcome, Say, TellKnown, Transfer
 from voicebot.dialog.catalogue import Catalogue, Phrase
 from voicebot.dialog.conversation import Conversation, State
-from voicebot.dialog.events import Answered, CallerHungUp, DialogEvent, Heard, LookedUp, StoreFailed, TransferRefused
+from voicebot.dialog.events import (
+    Answered,
+    CallerHungUp,
+    DialogEvent,
+    Heard,
+    KnownNumbers,
+    LookedUp,
+    StoreFailed,
+    TransferRefused,
+)
 from voicebot.errors import VoicebotError
 from voicebot.hearing.events import HearingEvent, KeysEntered, TurnEnded
 from voicebot.hearing.listener import Listener, ListenerTimers
@@ -32,6 +41,9 @@ from voicebot.voice.synthesizer import Synthesizer
 
 log = structlog.get_logger()
 T = TypeVar("T")
+
+_COMPARISON_TIMEOUT_S = 0.3
+"""How long the books may take to tell which numbers they have; a number is read back without them, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +236,8 @@ class Call:
                 return self._listener.expect(action.expectation, self._now_ms)
             case LookUp():
                 return [await self._look_up(action.identifier)]
+            case TellKnown():
+                return [await self._tell_known(action.identifiers)]
             case Foresee():
                 self._foresight.cancel()
                 self._foresight = self._tasks.create_task(self._get_ready(action.identifier))
@@ -284,6 +298,15 @@ class Call:
             return StoreFailed()
         self._log.info("looked up", identifier=str(identifier), found=account is not None)
         return LookedUp(account, self._services.today())
+
+    async def _tell_known(self, identifiers: tuple[Identifier, ...]) -> DialogEvent:
+        """Which numbers the books have; none where they take longer than a caller would notice."""
+        try:
+            async with asyncio.timeout(_COMPARISON_TIMEOUT_S):
+                return KnownNumbers(await self._services.store.known(identifiers))
+        except (StoreUnavailable, TimeoutError) as error:
+            self._log.warning("comparison failed", reason=str(error) or "it did not answer in time")
+            return KnownNumbers(frozenset())
 
     async def _end(self, how: Transfer | HangUp) -> None:
         self._ending = None

@@ -203,3 +203,12 @@ async def test_sums_are_exact_to_the_cent(copied: Path) -> None:
     account = await SqlStore(copied).find(FIRST)
     assert account is not None
     assert account.unpaid[0].outstanding.amount == Decimal("90071992547409.93")
+
+
+async def test_the_known_ones_among_some_numbers_are_told(demonstration: Path) -> None:
+    store: BillingStore = SqlStore(demonstration)
+    strange = Identifier("1999999", "itn"), Identifier("1000001", "customer_number")
+    customer = Identifier("300000000001", "customer_number")
+    assert await store.known([FIRST, customer, *strange]) == {FIRST, customer}
+    assert await store.known([]) == frozenset()
+    await store.close()

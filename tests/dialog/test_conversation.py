@@ -11,7 +11,7 @@ from tests.fakes.recognizer import command, number
 from tests.fakes.store import TODAY, account, invoice
 from voicebot.billing.identifier import DEFAULT_SCHEMES, Identifier
 from voicebot.dialog import conversation
-from voicebot.dialog.actions import Action, HangUp, Hush, Listen, LookUp, Outcome, Prompt, Say, Transfer
+from voicebot.dialog.actions import Action, HangUp, Hush, Listen, LookUp, Outcome, Prompt, Say, TellKnown, Transfer
 from voicebot.dialog.catalogue import Catalogue
 from voicebot.dialog.conversation import SUM_TOLD, Conversation, Phase, State
 from voicebot.dialog.events import (
@@ -19,6 +19,7 @@ from voicebot.dialog.events import (
     CallerHungUp,
     DialogEvent,
     Heard,
+    KnownNumbers,
     LookedUp,
     StoreFailed,
     TransferRefused,
@@ -35,8 +36,10 @@ YES, NO, UNCLEAR = command("yes"), command("no"), Reading("", 0.0)
 class Talk:
     """A conversation that is fed events, and what came of the last one."""
 
-    def __init__(self, **knobs: int) -> None:
+    def __init__(self, *known: Identifier, **knobs: int) -> None:
         self.conversation = Conversation(DEFAULT_SCHEMES, **knobs)
+        self.known = frozenset(known)
+        self.comparisons: list[tuple[Identifier, ...]] = []
         self.state = State()
         self.actions: list[Action] = []
         self.tell(Answered())
@@ -44,6 +47,11 @@ class Talk:
     def tell(self, *events: DialogEvent) -> "Talk":
         for event in events:
             self.state, self.actions = self.conversation.step(self.state, event)
+            for asked in [action.identifiers for action in self.actions if isinstance(action, TellKnown)]:
+                self.comparisons.append(asked)
+                answer = KnownNumbers(self.known & set(asked))
+                self.state, actions = self.conversation.step(self.state, answer)
+                self.actions = [*self.actions, *actions]
         return self
 
     def says(self, *readings: Reading) -> "Talk":
@@ -136,6 +144,53 @@ def test_the_best_reading_that_is_a_possible_number_is_taken() -> None:
 
 def test_a_reading_that_the_sound_hardly_supports_is_not_taken() -> None:
     assert Talk().says(UNCLEAR, number("300000000001", 0.02)).prompts == ["no_match", "ask_again"]
+
+
+def test_a_number_heard_twice_is_surer_than_each_time() -> None:
+    talk = Talk().says(number("300000000007", 0.06)).says(number("300000000007", 0.06))
+    assert talk.state.candidate == Identifier("300000000007", "customer_number")
+
+
+def test_what_was_heard_the_first_time_helps_to_choose_the_second() -> None:
+    once = (number("300000000005", 0.4), number("300000000006", 0.38))
+    assert Talk().says(*once).state.candidate == Identifier("300000000005", "customer_number")
+    talk = Talk().says(number("300000000006", 0.09)).says(*once)
+    assert talk.state.candidate == Identifier("300000000006", "customer_number")
+
+
+def test_a_number_that_is_surely_heard_is_read_back_without_asking_the_books() -> None:
+    assert not Talk(CUSTOMER).says(number("300000000001", 0.85)).comparisons
+
+
+def test_of_two_likely_numbers_the_one_that_somebody_has_is_read_back() -> None:
+    readings = (number("300000000007", 0.5), number("300000000001", 0.3))
+    assert Talk().says(*readings).state.candidate == Identifier("300000000007", "customer_number")
+    talk = Talk(CUSTOMER).says(*readings)
+    assert talk.state.candidate == CUSTOMER and talk.prompts == ["read_back", "is_it_right"] and not talk.looked_up
+
+
+def test_a_number_that_the_books_lack_is_read_back_as_it_was_heard() -> None:
+    talk = Talk().says(number("300000000001", 0.3))
+    assert talk.comparisons and talk.prompts == ["read_back", "is_it_right"] and talk.state.candidate == CUSTOMER
+
+
+def test_a_number_that_sounds_otherwise_is_never_offered_for_being_somebodys() -> None:
+    far = Identifier("300000012341", "customer_number")
+    talk = Talk(far).says(number("300000000001", 0.3))
+    assert talk.state.candidate == CUSTOMER and far not in talk.comparisons[0]
+
+
+def test_the_books_are_asked_about_few_numbers_and_a_few_times_a_call() -> None:
+    talk = Talk(most_comparisons=2)
+    for digits in ("1000001", "2345678", "7654321"):
+        talk.says(number(digits, 0.4))
+        assert talk.prompts == ["read_back", "is_it_right"]
+        talk.keys("2")
+    assert len(talk.comparisons) == 2 and all(len(asked) <= 50 for asked in talk.comparisons)
+
+
+def test_hardly_any_confidence_asks_no_books() -> None:
+    assert not Talk(CUSTOMER).says(number("300000000001", 0.05)).comparisons
 
 
 def test_a_number_of_wrong_length_is_told_so() -> None:

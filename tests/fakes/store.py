@@ -1,5 +1,6 @@
 """A billing store of a few accounts in memory."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -41,6 +42,10 @@ class FakeStore:
         self.asked.append(identifier)
         await self.check()
         return self.accounts.get(identifier)
+
+    async def known(self, identifiers: Sequence[Identifier]) -> frozenset[Identifier]:
+        await self.check()
+        return frozenset(identifier for identifier in identifiers if identifier in self.accounts)
 
     async def check(self) -> None:
         if self.failing:

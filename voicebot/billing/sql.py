@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from sqlalchemy import NullPool, select
+from sqlalchemy import NullPool, and_, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from voicebot.billing import connection
@@ -70,6 +72,19 @@ class SqlStore:
                     payments=tuple(map(_payment, payments)),
                     as_of=books.as_of,
                 )
+
+    async def known(self, identifiers: Sequence[Identifier]) -> frozenset[Identifier]:
+        """Which of these few numbers are some customer's; raises `StoreUnavailable`."""
+        connection.see_the_file(self.url)
+        values: dict[str, list[str]] = defaultdict(list)
+        for identifier in identifiers:
+            values[identifier.scheme].append(identifier.reveal())
+        wanted = [and_(IdentifierRow.scheme == name, IdentifierRow.value.in_(few)) for name, few in values.items()]
+        with connection.explained(self.url):
+            async with AsyncSession(self._engine) as session:
+                await self._books(session)
+                rows = await session.scalars(select(IdentifierRow).where(or_(false(), *wanted)))
+                return frozenset(Identifier(row.value, row.scheme) for row in rows)
 
     async def check(self) -> None:
         """Return when the store can answer; raise `StoreUnavailable` when not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -107,6 +108,9 @@ class BillingStore(Protocol):
 
     async def find(self, identifier: Identifier) -> Account | None:
         """The account with this number, or None when no customer has it."""
+
+    async def known(self, identifiers: Sequence[Identifier]) -> frozenset[Identifier]:
+        """Which of these few numbers (at most some dozens) are some customer's."""
 
     async def check(self) -> None:
         """Return when the store can answer; raise `StoreUnavailable` when not."""

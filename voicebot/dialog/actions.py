@@ -76,6 +76,13 @@ class LookUp:
 
 
 @dataclass(frozen=True, slots=True)
+class TellKnown:
+    """Ask the books which of these numbers they have; the caller hears nothing of it."""
+
+    identifiers: tuple[Identifier, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Foresee:
     """This number will probably be confirmed: get the answer ready, but say nothing of it."""
 
@@ -105,4 +112,4 @@ class Outcome(enum.StrEnum):
     """The caller asked to end the call before that, or nothing more could be done."""
 
 
-Action = Say | Hush | Listen | LookUp | Foresee | Transfer | HangUp
+Action = Say | Hush | Listen | LookUp | TellKnown | Foresee | Transfer | HangUp

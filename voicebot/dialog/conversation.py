@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from voicebot.billing.identifier import Identifier, IdentifierSchemes
@@ -27,13 +27,16 @@ from voicebot.dialog.actions import (
     Prompt,
     Say,
     Slot,
+    TellKnown,
     Transfer,
 )
+from voicebot.dialog.candidates import Candidates, Hearing
 from voicebot.dialog.events import (
     Answered,
     CallerHungUp,
     DialogEvent,
     Heard,
+    KnownNumbers,
     LookedUp,
     StoreFailed,
     TransferRefused,
@@ -48,6 +51,9 @@ SUM_TOLD = "sum told"
 _NEAR_DAYS = 180
 """A date this near needs no year."""
 
+_HEARINGS = 3
+"""How many answers are weighed together."""
+
 _CONFIRM_KEYS = {"1": "yes", "2": "no", "0": "operator"}
 _MENU_KEYS = {"1": "repeat", "2": "another", "9": "end", "0": "operator"}
 
@@ -57,6 +63,7 @@ class Phase(enum.Enum):
 
     RINGING = enum.auto()
     NUMBER = enum.auto()
+    COMPARISON = enum.auto()
     CONFIRMATION = enum.auto()
     BOOKS = enum.auto()
     MENU = enum.auto()
@@ -77,6 +84,12 @@ class State:
     """The number that is being confirmed or looked up."""
     rejected: frozenset[Identifier] = frozenset()
     """Numbers that the caller said are wrong."""
+    hearings: tuple[Hearing, ...] = field(default=(), repr=False)
+    """The last answers in which the number was spoken."""
+    asked: tuple[Identifier, ...] = ()
+    """The numbers that the books were asked about and have not answered."""
+    comparisons: int = 0
+    """How often in this call the books were asked which numbers they have."""
     account: Account | None = None
     today: date | None = None
     informed: bool = False
@@ -101,6 +114,10 @@ class Conversation:
     """Unclear answers in a row to a yes/no question before it is given up."""
     number_confidence: float = 0.1
     """Least confidence of a spoken number; low, because each is read back."""
+    sure_confidence: float = 0.8
+    """Confidence of a spoken number from which it is read back as it was heard; below it, the books help to choose."""
+    most_comparisons: int = 5
+    """How often in a call they may."""
     intent_confidence: float = 0.5
     """Least confidence of a command or a no."""
     yes_confidence: float = 0.7
@@ -123,6 +140,8 @@ class Conversation:
                 return self._on_no_input(state)
             case LookedUp():
                 return self._on_looked_up(state, event)
+            case KnownNumbers():
+                return self._on_known_numbers(state, event)
             case StoreFailed():
                 return self._to_person(state, Prompt("store_failed"))
             case Heard():
@@ -196,7 +215,7 @@ class Conversation:
             case (Phase.MENU, "repeat"):
                 return self._tell(replace(state, unclear=0))
             case (Phase.MENU, "another" | "yes"):
-                fresh = State(informed=state.informed)
+                fresh = State(informed=state.informed, comparisons=state.comparisons)
                 return self._ask_number(fresh, Prompt("ask_another"))
             case (Phase.MENU, "help"):
                 return self._menu(replace(state, unclear=0), Prompt("menu_help"))
@@ -206,16 +225,33 @@ class Conversation:
     # The number
 
     def _on_spoken_number(self, state: State, readings: tuple[Reading, ...]) -> Step:
-        for reading in readings:
-            if reading.confidence < self.number_confidence:
-                continue
-            found = self.schemes.match(reading.digits)
-            if found is not None and found not in state.rejected:
-                return self._confirm(replace(state, candidate=found, unclear=0))
+        if any(reading.digits for reading in readings):
+            state = replace(state, hearings=(*state.hearings, readings)[-_HEARINGS:])
+            candidates = self._candidates(state)
+            best_heard = next(iter(candidates.heard), None)
+            if best_heard is not None and best_heard.probability >= self.number_confidence:
+                if best_heard.probability >= self.sure_confidence or state.comparisons >= self.most_comparisons:
+                    return self._offer(state, best_heard.identifier)
+                asked = tuple(candidates.to_ask_for)
+                state = replace(state, phase=Phase.COMPARISON, asked=asked, comparisons=state.comparisons + 1)
+                return state, [TellKnown(asked)]
         best = readings[0]
         if best.digits and best.confidence >= self.number_confidence and self.schemes.match(best.digits) is None:
             return self._miss(state, "wrong_length", digits=best.digits)
         return self._miss(state, "no_match")
+
+    def _on_known_numbers(self, state: State, event: KnownNumbers) -> Step:
+        """Some number is read back whatever the books have; they only tell which."""
+        if state.phase is not Phase.COMPARISON:
+            return state, []
+        best, *_ = self._candidates(state).told_apart(state.asked, event.identifiers)
+        return self._offer(replace(state, asked=()), best.identifier)
+
+    def _candidates(self, state: State) -> Candidates:
+        return Candidates(self.schemes, state.hearings, state.rejected)
+
+    def _offer(self, state: State, number: Identifier) -> Step:
+        return self._confirm(replace(state, candidate=number, unclear=0))
 
     def _on_keyed_number(self, state: State, digits: str) -> Step:
         found = self.schemes.match(digits)
@@ -273,7 +309,9 @@ class Conversation:
             return state, []
         if found.account is None:
             return self._miss(state, "not_found")
-        state = replace(state, account=found.account, today=found.today, misses=0, unclear=0, rejected=frozenset())
+        state = replace(
+            state, account=found.account, today=found.today, misses=0, unclear=0, rejected=frozenset(), hearings=()
+        )
         return self._tell(state)
 
     def _tell(self, state: State) -> Step:

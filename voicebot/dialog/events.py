@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from voicebot.billing.identifier import Identifier
 from voicebot.billing.store import Account
 from voicebot.hearing.events import HearingEvent
 
@@ -22,6 +23,13 @@ class LookedUp:
     """None when no customer has the number."""
     today: date
     """The day on which the call is held, to tell what is overdue."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNumbers:
+    """Which of the numbers asked about the books have; none, too, when they could not say in time."""
+
+    identifiers: frozenset[Identifier]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +54,4 @@ class CallerHungUp:
     """The caller is gone."""
 
 
-DialogEvent = HearingEvent | Answered | LookedUp | StoreFailed | Heard | TransferRefused | CallerHungUp
+DialogEvent = HearingEvent | Answered | LookedUp | KnownNumbers | StoreFailed | Heard | TransferRefused | CallerHungUp
