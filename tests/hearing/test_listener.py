@@ -1,7 +1,9 @@
+from collections import deque
+
 import numpy as np
 import pytest
 
-from tests.fakes.recognizer import FakeRecognizer, command, number
+from tests.fakes.recognizer import FakeRecognizer, FakeStream, command, number
 from tests.fakes.sound import speechlike
 from voicebot.audio.sound import Sound
 from voicebot.audio.tones import dtmf
@@ -27,6 +29,11 @@ class Line:
         self.now_ms = 0
         if asked:
             self.listener.expect(NUMBER, 0)
+
+    def listen_with(self, recognizer: FakeRecognizer) -> None:
+        self.recognizer = recognizer
+        self.listener = Listener(recognizer)
+        self.listener.expect(NUMBER, self.now_ms)
 
     def hears(self, sound: Sound, *, bot_speaking: bool = False) -> list[tuple[int, HearingEvent]]:
         events = []
@@ -97,6 +104,67 @@ def test_speech_with_a_meaning_interrupts_a_prompt_and_a_cough_does_not() -> Non
     assert isinstance(events[0], BargeIn) and isinstance(events[1], TurnEnded)
     line = Line(Reading("", 0.1))
     assert not line.hears(speechlike(600).then(silence(3000)), bot_speaking=True)
+
+
+class Guesses(FakeRecognizer):
+    """A recogniser whose partial readings change: one after another, the last for good."""
+
+    def __init__(self, *partials: Reading, final: Reading) -> None:
+        super().__init__([final])
+        self.partials = deque(partials)
+
+    def stream(self, grammar: str) -> FakeStream:
+        stream = super().stream(grammar)
+        stream.partial = lambda: self.partials.popleft() if len(self.partials) > 1 else self.partials[0]  # type: ignore[method-assign]
+        return stream
+
+
+NOTHING = Reading("", 0.0)
+
+
+def test_a_first_guess_that_does_not_last_stops_no_prompt() -> None:
+    line = Line()
+    line.listen_with(Guesses(NOTHING, command("end"), NOTHING, final=NOTHING))
+    assert not line.hears(speechlike(600).then(silence(3000)), bot_speaking=True)
+
+
+def test_a_prompt_is_stopped_while_the_number_is_still_being_said() -> None:
+    line = Line()
+    line.listen_with(Guesses(NOTHING, number("3"), number("30"), number("300"), final=number("300000000001")))
+    at_ms, event = line.hears(speechlike(2000), bot_speaking=True)[0]
+    assert isinstance(event, BargeIn) and at_ms < 600
+
+
+def test_a_prompt_that_was_stopped_is_answered_even_if_nothing_was_understood() -> None:
+    line = Line()
+    line.listen_with(Guesses(number("30"), final=NOTHING))
+    line.hears(speechlike(600), bot_speaking=True)
+    _, turn = only(line.hears(silence(3000)))
+    assert isinstance(turn, TurnEnded) and turn.readings == (NOTHING,)
+
+
+def test_what_goes_on_behind_a_prompt_is_an_answer_even_if_nothing_was_understood() -> None:
+    line = Line(NOTHING)
+    line.hears(speechlike(400), bot_speaking=True)
+    _, turn = only(line.hears(speechlike(600).then(silence(3000))))
+    assert isinstance(turn, TurnEnded)
+
+
+def test_a_pause_behind_seven_digits_of_twelve_does_not_cut_the_number_off() -> None:
+    line = Line()
+    partials = [*[number("3000000")] * 25, number("300000000001")]
+    line.listen_with(Guesses(*partials, final=number("300000000001")))
+    _, turn = only(line.hears(speechlike(600).then(silence(800), speechlike(1000), silence(1000))))
+    assert isinstance(turn, TurnEnded) and turn.readings[0].digits == "300000000001"
+
+
+def test_pauses_of_800_ms_between_groups_leave_one_turn() -> None:
+    line = Line(number("300000"))
+    groups = speechlike(500)
+    for _ in range(3):
+        groups = groups.then(silence(800), speechlike(500))
+    only(line.hears(groups.then(silence(3000))))
+    assert len(line.recognizer.streams) == 1
 
 
 def test_after_a_cough_during_a_prompt_the_caller_is_still_listened_to() -> None:

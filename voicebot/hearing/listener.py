@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from voicebot.audio.level import SlowGain
 from voicebot.audio.sound import FRAME_MS, Samples
 from voicebot.audio.tones import ToneDetector
 from voicebot.hearing.activity import VoiceActivity
@@ -30,7 +31,7 @@ class ListenerTimers:
     """Longest pause between two keys of one entry."""
     pre_roll_ms: int = 400
     """Sound from before speech was noticed that the recogniser hears too, so that no first word is lost."""
-    partial_ms: int = 100
+    partial_ms: int = 60
     """How often the recogniser is asked for its partial reading."""
 
 
@@ -40,8 +41,11 @@ class _Turn:
     began_ms: int
     last_voiced_ms: int
     during_prompt: bool
+    """Whether the bot was still speaking when the caller was last heard."""
     next_partial_ms: int
     completeness: Completeness = Completeness.INCOMPLETE
+    interrupting: bool = False
+    """Whether the last partial reading had said enough to stop a prompt."""
     barged_in: bool = False
 
 
@@ -68,6 +72,7 @@ class Listener:
         self._timers = timers or ListenerTimers()
         self._activity = activity or VoiceActivity()
         self._tones = ToneDetector() if in_band_keys else None
+        self._gain = SlowGain()
         self._keypad = Keypad(self._timers.inter_digit_ms)
         self._pre_roll: deque[Samples] = deque(maxlen=max(1, self._timers.pre_roll_ms // FRAME_MS))
         self._expectation: Expectation | None = None
@@ -94,6 +99,7 @@ class Listener:
         events: list[HearingEvent] = []
         for key in self._tones.accept(frame) if self._tones else ():
             events += self.press(key, now_ms)
+        frame = self._gain.accept(frame)
         self._pre_roll.append(frame)
         voiced = self._activity.accept(frame)
         if self._tones and self._tones.active:
@@ -142,11 +148,13 @@ class Listener:
         events: list[HearingEvent] = []
         if voiced:
             turn.last_voiced_ms = now_ms
+            turn.during_prompt = bot_speaking
         if now_ms >= turn.next_partial_ms:
             turn.next_partial_ms = now_ms + self._timers.partial_ms
             reading = turn.stream.partial()
             turn.completeness = self._expectation.spoken(reading)
-            if bot_speaking and not turn.barged_in and _interrupts(reading):
+            before, turn.interrupting = turn.interrupting, _interrupts(reading)
+            if bot_speaking and not turn.barged_in and before and turn.interrupting:
                 turn.barged_in = True
                 events.append(BargeIn(now_ms))
         if self._timers.end_of_turn.has_ended(
@@ -162,12 +170,15 @@ class Listener:
         readings = tuple(turn.stream.finish())
         self._turn = None
         self._activity.forget()
-        if turn.during_prompt and not (readings[0].digits or readings[0].intent):
+        if turn.during_prompt and not turn.barged_in and not (readings[0].digits or readings[0].intent):
             return []
         self._expectation = None
         return [TurnEnded(readings, turn.began_ms, turn.last_voiced_ms)]
 
 
 def _interrupts(reading: Reading) -> bool:
-    """Whether a partial reading says enough to stop a prompt; a cough or one stray syllable does not."""
+    """Whether a partial reading says enough to stop a prompt; a cough or one stray syllable does not.
+
+    It has to say so twice in a row: the first guess at a word that has just begun is often another word.
+    """
     return reading.intent is not None or len(reading.digits) >= 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,6 +38,10 @@ _CONFIDENCE = "confidence.toml"
 _POSTERIOR_SCALE = 1.0
 """What differences between scores are multiplied by before they become probabilities; the scores already carry the
 acoustic scale of the model's configuration."""
+
+_CHUNK_FRAMES = 9
+"""Frames of 10 ms that are decoded at a time. Vosk's 20 make the first partial reading come 100 ms later; fewer than
+9 win nothing more and cost time."""
 
 vosk.SetLogLevel(-1)
 
@@ -290,8 +295,11 @@ class VoskRecognizer:
         """The Vosk model for `grammar`, read from a folder laid out as Vosk wants it."""
         source = self._model.resolve()
         with tempfile.TemporaryDirectory(prefix="voicebot-model-") as folder:
-            for name, target in (("am", "am"), ("conf", "conf"), ("graph", f"graphs/{grammar}")):
+            for name, target in (("am", "am"), ("graph", f"graphs/{grammar}")):
                 (Path(folder) / name).symlink_to(source / target, target_is_directory=True)
+            shutil.copytree(source / "conf", Path(folder) / "conf")
+            with (Path(folder) / "conf" / "model.conf").open("a", encoding="ascii") as file:
+                file.write(f"--frames-per-chunk={_CHUNK_FRAMES}\n")
             try:
                 return vosk.Model(folder)
             except Exception as error:  # Vosk raises nothing more special
