@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from voicebot.audio.level import SlowGain
 from voicebot.audio.sound import TELEPHONE_RATE_HZ, Samples, Sound
 from voicebot.errors import VoicebotError
-
-_PIECE_MS = 200
 
 
 class RecognitionError(VoicebotError):
@@ -64,8 +63,8 @@ class Recognizer(Protocol):
 
 
 def recognize(recognizer: Recognizer, sound: Sound, grammar: str) -> list[Reading]:
-    """The readings of one utterance given as a whole, at any rate, best first."""
-    stream = recognizer.stream(grammar)
-    for piece in sound.resampled(TELEPHONE_RATE_HZ).frames(_PIECE_MS):
-        stream.accept(piece)
+    """The readings of one utterance given as a whole, at any rate, best first; a quiet one is raised as in a call."""
+    stream, gain = recognizer.stream(grammar), SlowGain()
+    for frame in sound.resampled(TELEPHONE_RATE_HZ).frames():
+        stream.accept(gain.accept(frame))
     return stream.finish()
