@@ -243,6 +243,114 @@ def test_every_grammar_of_the_project_is_covered_by_the_lexicon(path):
     load_grammar(path).require_words(load_lexicon(ROOT / "bg_lexicon"))
 
 
+IDENTIFIER = load_grammar(ROOT / "grammars" / "identifier.grxml")
+
+
+@pytest.mark.parametrize(
+    ("said", "digits"),
+    [
+        ("тридесет и две", "32"),
+        ("трийсе и два", "32"),
+        ("триста двайсет и две", "322"),
+        ("триста и две", "302"),
+        ("триста", "300"),
+        ("сто дванайсет", "112"),
+        ("двайсет и пет нула нула", "2500"),
+        ("двойна нула", "00"),
+        ("две нули", "00"),
+        ("девет нули", "000000000"),
+        ("три пъти седем", "777"),
+        ("тройна седем", "777"),
+        ("три седмици", "777"),
+        ("две две две", "222"),
+        ("ъъъ три ами нула моментик нула", "300"),
+        ("три нула не пет", "35"),
+        ("три нула не чакай ъъъ пет", "35"),
+        ("двайсет и пет не двайсет и шест", "26"),
+        ("триста двайсет и две грешка триста двайсет и три", "323"),
+        ("двойна пет пардон двойна шест", "66"),
+        ("три нула отначало пет шест", "56"),
+        ("три нула грешка отначало ами пет шест", "56"),
+    ],
+)
+def test_a_number_is_said_in_groups_counts_and_corrections(said, digits):
+    assert IDENTIFIER.interpret(said.split()) == Meaning(digits)
+
+
+@pytest.mark.parametrize(
+    ("said", "readings"),
+    [
+        ("двайсет пет", ["25", "205"]),
+        ("сто два", ["102", "1002"]),
+        ("триста двайсет", ["320", "30020"]),
+        ("три пет не три шест", ["336", "36"]),
+    ],
+)
+def test_what_can_be_read_in_two_ways_keeps_both(said, readings):
+    assert [meaning.digits for meaning, _ in IDENTIFIER.meanings(said.split())] == readings
+
+
+def test_the_length_of_a_number_tells_how_to_read_it():
+    assert IDENTIFIER.interpret("нула нула нула нула двайсет пет нула".split()) == Meaning("0000250")
+    assert IDENTIFIER.interpret("нула нула нула нула двайсет пет".split()) == Meaning("0000205")
+    assert IDENTIFIER.interpret("нула нула нула нула нула три пет не три шест".split()) == Meaning("0000036")
+
+
+def test_the_digits_so_far_follow_corrections():
+    assert IDENTIFIER.interpret_prefix("три нула".split()) == Meaning("30")
+    assert IDENTIFIER.interpret_prefix("три нула не пет".split()) == Meaning("35")
+    assert IDENTIFIER.interpret_prefix("три нула отначало".split()) == Meaning("")
+
+
+def test_the_graph_of_numbers_stays_small():
+    states, arcs = len(IDENTIFIER.automaton.arcs), sum(map(len, IDENTIFIER.automaton.arcs))
+    assert states < 1_000 and arcs < 20_000
+
+
+CODE = load_grammar(ROOT / "grammars" / "code.grxml")
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("а пет бе две три четири", "A5B234"),
+        ("къ лъ мъ нула един девет", "KLM019"),
+        ("кодът е три дубъл ве икс игрек зет нула", "3WXYZ0"),
+        ("три три не четири ел девет девет две", "34L992"),
+        ("двойно осем це де еф ге", "88CDFG"),
+    ],
+)
+def test_a_code_is_letters_and_digits(said, code):
+    assert CODE.interpret(said.split()) == Meaning(code)
+
+
+def test_a_letter_that_may_be_read_as_cyrillic_or_latin_has_both_readings():
+    found = dict(CODE.meanings("едно две три четири пет ер".split()))
+    assert found[Meaning("12345R")] > found[Meaning("12345P")] > 0.1
+    assert Meaning("12345O") in dict(CODE.meanings("едно две три четири пет о".split()))
+
+
+@pytest.mark.parametrize(
+    ("said", "ordinal", "month"),
+    [
+        ("първата", 1, None),
+        ("искам втората", 2, None),
+        ("трета фактура", 3, None),
+        ("номер дванайсет", 12, None),
+        ("последната фактура", -1, None),
+        ("предпоследната", -2, None),
+        ("за март", None, 3),
+        ("фактурата за месец октомври", None, 10),
+        ("февруарската", None, 2),
+        ("от миналия месец", None, -1),
+        ("за този месец", None, 0),
+    ],
+)
+def test_an_invoice_is_chosen_by_place_or_month(said, ordinal, month):
+    invoice = load_grammar(ROOT / "grammars" / "invoice.grxml")
+    assert invoice.interpret(said.split()) == Meaning(ordinal=ordinal, month=month)
+
+
 @pytest.mark.parametrize(
     ("name", "said", "digits", "intent"),
     [
@@ -250,17 +358,30 @@ def test_every_grammar_of_the_project_is_covered_by_the_lexicon(path):
         ("identifier", "номерът е един два три четири пет шест седем", "1234567", None),
         ("identifier", "оператор", "", "operator"),
         ("identifier", "не знам номера", "", "unknown_number"),
+        ("identifier", "назад", "", "back"),
+        ("code", "нямам код", "", "unknown_code"),
+        ("code", "назад", "", "back"),
+        ("invoice", "отказ", "", "back"),
+        ("invoice", "оператор", "", "operator"),
         ("confirm", "да", "", "yes"),
         ("confirm", "да точно така", "", "yes"),
         ("confirm", "не", "", "no"),
         ("confirm", "не е вярно", "", "no"),
         ("confirm", "не грешка", "", "no"),
+        ("confirm", "ами да", "", "yes"),
+        ("confirm", "да разбира се", "", "yes"),
+        ("confirm", "верен е", "", "yes"),
+        ("confirm", "не не не", "", "no"),
+        ("confirm", "има грешка в номера", "", "no"),
+        ("confirm", "сбъркахте", "", "no"),
         ("confirm", "друг номер", "", "another"),
         ("menu", "повтори", "", "repeat"),
         ("menu", "друг номер", "", "another"),
         ("menu", "човек", "", "operator"),
         ("menu", "не благодаря", "", "end"),
         ("menu", "помощ", "", "help"),
+        ("menu", "фактурите", "", "invoices"),
+        ("menu", "назад", "", "back"),
     ],
 )
 def test_what_callers_say_means_what_they_want(name, said, digits, intent):

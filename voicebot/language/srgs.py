@@ -12,7 +12,7 @@ Two things are of our own. The **tag format** `voicebot/1.0`, in which a tag sta
 | `symbol:X` | the letter X (A to Z) is appended to the digits |
 | `repeat:N` | the last digit is made to stand N times |
 | `erase:N`, `erase:all` | the last N digits, or all, are taken back; what takes back more than there is means nothing |
-| `ordinal:N` | the Nth of a list was chosen, -1 for its last |
+| `ordinal:N` | the Nth of a list was chosen; -1 is its last |
 | `month:N` | a month was chosen, 1 to 12, 0 for the present and -1 for the one before it |
 | `intent:NAME` | something was asked for; the last one on the way counts |
 
@@ -37,7 +37,12 @@ from voicebot.errors import VoicebotError
 
 NAMESPACE = "http://www.w3.org/2001/06/grammar"
 TAG_FORMAT = "voicebot/1.0"
-INTENTS = frozenset({"yes", "no", "repeat", "another", "operator", "end", "help", "unknown_number"})
+INTENTS = frozenset(
+    {
+        *("yes", "no", "repeat", "another", "operator", "end", "help", "back", "invoices"),
+        *("unknown_number", "unknown_code"),
+    }
+)
 """The intents that a tag may name."""
 
 _XML_LANG = "http://www.w3.org/XML/1998/namespace lang"
@@ -61,7 +66,7 @@ class Meaning:
     intent: str | None = None
     """The intent that they express, or None."""
     ordinal: int | None = None
-    """Which of a list they choose, from 1, or -1 for the last; None where they choose none."""
+    """Which of a list they choose: from 1, or -1 for the last, -2 for the one before; None where they choose none."""
     month: int | None = None
     """Which month they name: 1 to 12, 0 for the present, -1 for the one before it; None where they name none."""
 
@@ -105,7 +110,7 @@ _TAGS: Mapping[str, _Tag] = {
         lambda meaning, value: _append(meaning, meaning.digits[-1] * (int(value) - 1)) if meaning.digits else None,
     ),
     "erase": _Tag(r"[1-9]|all", _erase),
-    "ordinal": _Tag(r"[1-9]\d*|-1", lambda meaning, value: replace(meaning, ordinal=int(value)), False),
+    "ordinal": _Tag(r"-?[1-9]\d*", lambda meaning, value: replace(meaning, ordinal=int(value)), False),
     "month": _Tag(r"[1-9]|1[0-2]|0|-1", lambda meaning, value: replace(meaning, month=int(value)), False),
     "intent": _Tag("|".join(sorted(INTENTS)), lambda meaning, value: replace(meaning, intent=value), False),
 }
