@@ -31,6 +31,10 @@ class Reading:
     """The digits that the words spell, "" when there are none."""
     intent: str | None = None
     """What was asked for ("yes", "no", "operator", …) when the words are a phrase of the grammar."""
+    ordinal: int | None = None
+    """Which of a list was chosen, from 1, or -1 for the last."""
+    month: int | None = None
+    """Which month was named: 1 to 12, 0 for the present, -1 for the one before it."""
 
     def __repr__(self) -> str:
         """Masked: the words of a reading may be a customer's number."""

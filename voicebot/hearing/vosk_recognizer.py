@@ -86,12 +86,15 @@ class Hypothesis:
         )
         return 1.0 - unknown / spoken
 
-    def meaning(self, grammar: Grammar) -> Meaning:
-        """What the known words mean; nothing when unknown words stand between digits, which could be digits too."""
+    def meanings(self, grammar: Grammar) -> list[tuple[Meaning, float]]:
+        """What the known words can mean, with shares that sum to 1, likeliest first, at least one.
+
+        Nothing when unknown words stand between digits, which could be digits too.
+        """
         known = [word for word in self.words if word != _UNKNOWN_WORD]
-        found = (grammar.interpret(known) if known else None) or Meaning()
-        if found.digits and _UNKNOWN_WORD in _inside(self.words):
-            return Meaning()
+        found = grammar.meanings(known) if known else []
+        if not found or (found[0][0].digits and _UNKNOWN_WORD in _inside(self.words)):
+            return [(Meaning(), 1.0)]
         return found
 
 
@@ -102,11 +105,11 @@ def _inside(words: Sequence[str]) -> Sequence[str]:
 
 
 def readings_of(hypotheses: Sequence[Hypothesis], grammar: Grammar) -> list[Reading]:
-    """Readings, likeliest first, with hypotheses of equal meaning made one.
+    """Readings, likeliest first: each meaning of each hypothesis, with equal ones made one.
 
-    The probability of a hypothesis is its share among all hypotheses (their softmax), that of a reading the sum of
-    those of its hypotheses. Its confidence is this probability times the share of known words in the speaking time
-    of its best hypothesis, and 0 where nothing was understood.
+    The probability of a hypothesis is its share among all hypotheses (their softmax); each of its meanings has its
+    share of that. That of a reading is the sum over hypotheses. Its confidence is this probability times the share of
+    known words in the speaking time of its best hypothesis, and 0 where nothing was understood.
     """
     if not hypotheses:
         return [Reading("", 0.0)]
@@ -115,9 +118,9 @@ def readings_of(hypotheses: Sequence[Hypothesis], grammar: Grammar) -> list[Read
     total = sum(shares)
     merged: dict[Meaning, tuple[float, Hypothesis]] = {}
     for hypothesis, share in sorted(zip(hypotheses, shares, strict=True), key=lambda pair: -pair[1]):
-        meaning = hypothesis.meaning(grammar)
-        probability, first = merged.get(meaning, (0.0, hypothesis))
-        merged[meaning] = (probability + share / total, first)
+        for meaning, part in hypothesis.meanings(grammar):
+            probability, first = merged.get(meaning, (0.0, hypothesis))
+            merged[meaning] = (probability + share / total * part, first)
     readings = []
     for meaning, (probability, hypothesis) in sorted(merged.items(), key=lambda item: -item[1][0]):
         if meaning == Meaning():
@@ -125,7 +128,7 @@ def readings_of(hypotheses: Sequence[Hypothesis], grammar: Grammar) -> list[Read
         else:
             text = " ".join(word for word in hypothesis.words if word != _UNKNOWN_WORD)
             confidence = min(1.0, probability * hypothesis.known_share)
-            readings.append(Reading(text, confidence, meaning.digits, meaning.intent))
+            readings.append(Reading(text, confidence, meaning.digits, meaning.intent, meaning.ordinal, meaning.month))
     return readings
 
 
@@ -149,10 +152,10 @@ class VoskStream:
         words = json.loads(self._decoder.PartialResult())["partial"].split()
         hypothesis = Hypothesis(tuple(words), 0.0)
         known = [word for word in words if word != _UNKNOWN_WORD]
-        meaning = hypothesis.meaning(self._grammar)
+        meaning = hypothesis.meanings(self._grammar)[0][0]
         if meaning == Meaning() and known and _UNKNOWN_WORD not in _inside(words):
             meaning = self._grammar.interpret_prefix(known) or meaning
-        return Reading(" ".join(known), 0.0, meaning.digits, meaning.intent)
+        return Reading(" ".join(known), 0.0, meaning.digits, meaning.intent, meaning.ordinal, meaning.month)
 
     def finish(self) -> list[Reading]:
         """The readings of the whole utterance, best first, at least one; the stream is spent."""
