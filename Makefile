@@ -28,7 +28,7 @@ graphs: .venv/dev
 
 model: .venv/dev
 	$(PIP) -e '.[train]'
-	sh deploy/train-packages.sh
+	sh deploy/train-packages.sh $${XDG_CACHE_HOME:-$$HOME/.cache}/voicebot/acoustics/styles
 	$(BIN)/python -m voicebot.acoustics.recipe
 
 fixtures: .venv/dev

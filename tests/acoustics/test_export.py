@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="needs the train extra: pip install 
 
 from voicebot.acoustics.export import ExportError, export
 from voicebot.acoustics.features import BINS
-from voicebot.acoustics.network import Tdnn, Trained, context, log_posteriors
+from voicebot.acoustics.network import Tdnn, Trained, context, scores
 from voicebot.acoustics.nnet3 import read_model
 from voicebot.language.phones import PHONES
 
@@ -34,7 +34,7 @@ def test_file_and_network_agree_number_for_number(tmp_path: Path) -> None:
 
 
 def test_a_file_that_differs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voicebot.acoustics.export.log_posteriors", lambda network, probe: np.zeros((len(probe), 39)))
+    monkeypatch.setattr("voicebot.acoustics.export.scores", lambda network, probe: np.zeros((len(probe), 39)))
     with pytest.raises(ExportError, match="do not use it"):
         export(_trained(), tmp_path, 0.5, 1.0, _features())
 
@@ -47,15 +47,15 @@ def test_likelier_pauses_have_smaller_priors(tmp_path: Path) -> None:
 
 def test_every_frame_gets_the_scores_of_its_own_third() -> None:
     trained, features = _trained(), _features(47)
-    scores = log_posteriors(trained.network, features)
-    assert scores.shape == (47, len(PHONES))
-    later = log_posteriors(trained.network, features[1:])
+    found = scores(trained.network, features)
+    assert found.shape == (47, len(PHONES))
+    later = scores(trained.network, features[1:])
     inside = slice(context(), 47 - context() - 1)
-    assert np.abs(scores[1:][inside] - later[inside]).max(initial=0) < 1e-4
+    assert np.abs(found[1:][inside] - later[inside]).max(initial=0) < 1e-4
 
 
 def test_a_saved_network_is_loaded_as_it_was(tmp_path: Path) -> None:
     trained = _trained()
     trained.save(tmp_path / "network.pt")
     loaded = Trained.load(tmp_path / "network.pt")
-    assert np.array_equal(log_posteriors(loaded.network, _features()), log_posteriors(trained.network, _features()))
+    assert np.array_equal(scores(loaded.network, _features()), scores(trained.network, _features()))

@@ -87,7 +87,9 @@ def test_streams_of_one_recogniser_do_not_mix(recognizer):
 
 
 def test_a_grammar_that_there_is_not_is_named(recognizer):
-    with pytest.raises(UnknownGrammar, match=r'no grammar "weather"; there are confirm, identifier, menu\.'):
+    with pytest.raises(
+        UnknownGrammar, match=r'no grammar "weather"; there are code, confirm, identifier, invoice, menu\.'
+    ):
         recognizer.stream("weather")
     with pytest.raises(UnknownGrammar):
         recognizer.load(["weather"])
@@ -95,7 +97,7 @@ def test_a_grammar_that_there_is_not_is_named(recognizer):
 
 def test_every_grammar_can_be_loaded_ahead(recognizer):
     recognizer.load()
-    assert recognizer.grammars == {"confirm", "identifier", "menu"}
+    assert recognizer.grammars == {"code", "confirm", "identifier", "invoice", "menu"}
 
 
 def test_a_missing_model_is_named(tmp_path):
@@ -151,6 +153,19 @@ def test_unknown_words_around_a_number_lower_its_confidence():
 
 def test_unknown_words_alone_are_not_understood():
     assert readings_of([hypothesis("[unk]", 0.0, (1.0,))], IDENTIFIER) == [Reading("", 0.0)]
+
+
+def test_each_meaning_of_a_hypothesis_is_a_reading():
+    found = readings_of([hypothesis("двайсет пет"), hypothesis("двайсет и пет")], IDENTIFIER)
+    assert [(reading.text, reading.digits) for reading in found] == [("двайсет пет", "25"), ("двайсет пет", "205")]
+    assert sum(reading.confidence for reading in found) == pytest.approx(1.0)
+    assert found[0].confidence > 0.8
+
+
+def test_a_choice_from_a_list_is_in_the_reading():
+    invoice = load_grammar(ROOT / "grammars" / "invoice.grxml")
+    assert readings_of([hypothesis("за март")], invoice)[0].month == 3
+    assert readings_of([hypothesis("последната")], invoice)[0].ordinal == -1
 
 
 def test_no_hypothesis_at_all_is_not_understood():

@@ -1,7 +1,9 @@
 from pathlib import Path
 
 import pytest
+from rapidfuzz.distance import Levenshtein
 
+from voicebot.language.letter_to_sound import STRESS, pronounce
 from voicebot.language.lexicon import LexiconError, Pronunciation, load_lexicon
 
 LEXICON = Path(__file__).parents[2] / "bg_lexicon"
@@ -58,3 +60,20 @@ def test_a_file_in_another_encoding_is_refused(tmp_path):
 def test_the_lexicon_of_the_project_can_be_read():
     lexicon = load_lexicon(LEXICON)
     assert Pronunciation(("ʃ", "e", "s")) in lexicon["шест"]
+
+
+def by_rule(word: str) -> set[tuple[str, ...]]:
+    """What the rules make of a word, wherever its stress may be."""
+    stressed = [
+        word[:place] + STRESS + word[place:] for place in range(1, len(word) + 1) if word[place - 1] in "аеиоуъюя"
+    ]
+    return {phones for form in (word, *stressed) for phones in pronounce(form)}
+
+
+def test_every_word_is_pronounced_nearly_as_the_rules_have_it():
+    lexicon = load_lexicon(LEXICON)
+    for word in set(lexicon) - {"ъъъ"}:  # a hum, not spelling
+        for pronunciation in lexicon[word]:
+            phones = pronunciation.phones
+            nearest = min(Levenshtein.distance(phones, form) for form in by_rule(word))
+            assert nearest <= max(1, len(phones) // 4), f"{word}: {' '.join(phones)}"

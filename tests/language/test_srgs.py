@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voicebot.language.lexicon import load_lexicon
-from voicebot.language.srgs import GrammarError, Meaning, load_grammar, parse_grammar
+from voicebot.language.srgs import Arc, GrammarError, Meaning, determinized, load_grammar, parse_grammar
 
 ROOT = Path(__file__).parents[2]
 GRAMMARS = sorted((ROOT / "grammars").glob("*.grxml"))
@@ -151,6 +151,7 @@ def test_the_beginning_of_a_counted_item_can_still_become_one():
         ('\n<item lang="bg">да</item>', '<item> may not have the attribute "lang"'),
         ('<item repeat="0-1">да</item>', "line 1: the grammar accepts an utterance without words"),
         ("\n<example>не</example>да", 'line 3: the grammar does not accept "не"'),
+        ("<tag>intent:yes</tag>да", "line 2: a tag must stand behind a word"),
     ],
 )
 def test_what_is_not_understood_is_named_by_file_and_line(content, said):
@@ -190,9 +191,9 @@ def test_a_word_that_the_lexicon_lacks_is_named_with_its_line():
 
 
 @given(st.lists(st.tuples(st.lists(st.sampled_from("абв"), min_size=1, max_size=3), st.integers(1, 9)), min_size=1))
-def test_making_it_deterministic_keeps_utterances_and_costs(phrases):
+def test_an_utterance_has_one_way_with_the_cost_of_its_best(phrases):
     items = "".join(f'<item weight="{weight}">{" ".join(words)}</item>' for words, weight in phrases)
-    automaton = grammar(rule(f"<one-of>{items}</one-of>")).deterministic
+    automaton = grammar(rule(f"<one-of>{items}</one-of>")).automaton
     total = sum(weight for _, weight in phrases)
     for length in range(1, 4):
         for words in itertools.product("абв", repeat=length):
@@ -206,22 +207,148 @@ def test_making_it_deterministic_keeps_utterances_and_costs(phrases):
                     break
                 state, cost = arcs[0].target, cost + arcs[0].cost
             cost += automaton.finals.get(state, math.inf)
-            assert cost == pytest.approx(-math.log(max(weights) / total) if weights else math.inf)
+            assert cost == pytest.approx(-math.log(max(weights) / total) if weights else math.inf, abs=1e-9)
 
 
-def test_what_can_be_read_in_two_ways_has_two_arcs():
-    automaton = grammar(rule('<ruleref uri="#tens"/>'), TENS).deterministic
-    assert sorted(arc.word for arc in automaton.arcs[0]) == ["двайсет", "двайсет", "пет"]
+def test_a_word_that_means_two_things_has_two_arcs():
+    automaton = grammar(rule('<ruleref uri="#tens"/>'), TENS).automaton
+    assert sorted(str(arc.word) for arc in automaton.arcs[0]) == ["двайсет", "двайсет", "пет"]
+
+
+def test_words_that_differ_in_intent_alone_are_one_arc_of_a_graph():
+    item = "<item>добре<tag>intent:{}</tag></item>"
+    found = grammar(rule("<one-of>" + item.format("no") + item.format("yes") + "</one-of>")).automaton
+    assert [len(found.arcs[0]), len(found.spelling().arcs[0])] == [2, 1]
+
+
+def test_what_leads_on_alike_is_one_state():
+    found = grammar(rule("<one-of><item>едно две</item><item>три две</item></one-of> <item>пет</item>")).automaton
+    assert len(found.arcs) == 4
+
+
+def test_costs_are_paid_with_the_first_word_that_tells_them():
+    one, two = grammar(rule('<one-of><item weight="3">да добре</item><item>не</item></one-of>')).automaton.arcs[0]
+    assert (one.word, one.cost) == ("да", pytest.approx(-math.log(0.75)))
+    assert (two.word, two.cost) == ("не", pytest.approx(-math.log(0.25)))
 
 
 def test_an_automaton_that_grows_too_large_is_refused():
+    chain = [[Arc(place + 1, 0.0, "да")] for place in range(3)]
     with pytest.raises(ValueError, match="more than 2 states"):
-        grammar(rule("едно две три")).automaton.determinized(most_states=2)
+        determinized([*chain, []], 0, {3: 0.0}, most_states=2)
 
 
 @pytest.mark.parametrize("path", GRAMMARS, ids=lambda path: path.stem)
 def test_every_grammar_of_the_project_is_covered_by_the_lexicon(path):
     load_grammar(path).require_words(load_lexicon(ROOT / "bg_lexicon"))
+
+
+IDENTIFIER = load_grammar(ROOT / "grammars" / "identifier.grxml")
+
+
+@pytest.mark.parametrize(
+    ("said", "digits"),
+    [
+        ("тридесет и две", "32"),
+        ("трийсе и два", "32"),
+        ("триста двайсет и две", "322"),
+        ("триста и две", "302"),
+        ("триста", "300"),
+        ("сто дванайсет", "112"),
+        ("двайсет и пет нула нула", "2500"),
+        ("двойна нула", "00"),
+        ("две нули", "00"),
+        ("девет нули", "000000000"),
+        ("три пъти седем", "777"),
+        ("тройна седем", "777"),
+        ("три седмици", "777"),
+        ("две две две", "222"),
+        ("ъъъ три ами нула моментик нула", "300"),
+        ("три нула не пет", "35"),
+        ("три нула не чакай ъъъ пет", "35"),
+        ("двайсет и пет не двайсет и шест", "26"),
+        ("триста двайсет и две грешка триста двайсет и три", "323"),
+        ("двойна пет пардон двойна шест", "66"),
+        ("три нула отначало пет шест", "56"),
+        ("три нула грешка отначало ами пет шест", "56"),
+    ],
+)
+def test_a_number_is_said_in_groups_counts_and_corrections(said, digits):
+    assert IDENTIFIER.interpret(said.split()) == Meaning(digits)
+
+
+@pytest.mark.parametrize(
+    ("said", "readings"),
+    [
+        ("двайсет пет", ["25", "205"]),
+        ("сто два", ["102", "1002"]),
+        ("триста двайсет", ["320", "30020"]),
+        ("три пет не три шест", ["336", "36"]),
+    ],
+)
+def test_what_can_be_read_in_two_ways_keeps_both(said, readings):
+    assert [meaning.digits for meaning, _ in IDENTIFIER.meanings(said.split())] == readings
+
+
+def test_the_length_of_a_number_tells_how_to_read_it():
+    assert IDENTIFIER.interpret("нула нула нула нула двайсет пет нула".split()) == Meaning("0000250")
+    assert IDENTIFIER.interpret("нула нула нула нула двайсет пет".split()) == Meaning("0000205")
+    assert IDENTIFIER.interpret("нула нула нула нула нула три пет не три шест".split()) == Meaning("0000036")
+
+
+def test_the_digits_so_far_follow_corrections():
+    assert IDENTIFIER.interpret_prefix("три нула".split()) == Meaning("30")
+    assert IDENTIFIER.interpret_prefix("три нула не пет".split()) == Meaning("35")
+    assert IDENTIFIER.interpret_prefix("три нула отначало".split()) == Meaning("")
+
+
+def test_the_graph_of_numbers_stays_small():
+    states, arcs = len(IDENTIFIER.automaton.arcs), sum(map(len, IDENTIFIER.automaton.arcs))
+    assert states < 1_000 and arcs < 20_000
+
+
+CODE = load_grammar(ROOT / "grammars" / "code.grxml")
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("а пет бе две три четири", "A5B234"),
+        ("къ лъ мъ нула един девет", "KLM019"),
+        ("кодът е три дубъл ве икс игрек зет нула", "3WXYZ0"),
+        ("три три не четири ел девет девет две", "34L992"),
+        ("двойно осем це де еф ге", "88CDFG"),
+    ],
+)
+def test_a_code_is_letters_and_digits(said, code):
+    assert CODE.interpret(said.split()) == Meaning(code)
+
+
+def test_a_letter_that_may_be_read_as_cyrillic_or_latin_has_both_readings():
+    found = dict(CODE.meanings("едно две три четири пет ер".split()))
+    assert found[Meaning("12345R")] > found[Meaning("12345P")] > 0.1
+    assert Meaning("12345O") in dict(CODE.meanings("едно две три четири пет о".split()))
+
+
+@pytest.mark.parametrize(
+    ("said", "ordinal", "month"),
+    [
+        ("първата", 1, None),
+        ("искам втората", 2, None),
+        ("трета фактура", 3, None),
+        ("номер дванайсет", 12, None),
+        ("последната фактура", -1, None),
+        ("предпоследната", -2, None),
+        ("за март", None, 3),
+        ("фактурата за месец октомври", None, 10),
+        ("февруарската", None, 2),
+        ("от миналия месец", None, -1),
+        ("за този месец", None, 0),
+    ],
+)
+def test_an_invoice_is_chosen_by_place_or_month(said, ordinal, month):
+    invoice = load_grammar(ROOT / "grammars" / "invoice.grxml")
+    assert invoice.interpret(said.split()) == Meaning(ordinal=ordinal, month=month)
 
 
 @pytest.mark.parametrize(
@@ -231,17 +358,30 @@ def test_every_grammar_of_the_project_is_covered_by_the_lexicon(path):
         ("identifier", "номерът е един два три четири пет шест седем", "1234567", None),
         ("identifier", "оператор", "", "operator"),
         ("identifier", "не знам номера", "", "unknown_number"),
+        ("identifier", "назад", "", "back"),
+        ("code", "нямам код", "", "unknown_code"),
+        ("code", "назад", "", "back"),
+        ("invoice", "отказ", "", "back"),
+        ("invoice", "оператор", "", "operator"),
         ("confirm", "да", "", "yes"),
         ("confirm", "да точно така", "", "yes"),
         ("confirm", "не", "", "no"),
         ("confirm", "не е вярно", "", "no"),
         ("confirm", "не грешка", "", "no"),
+        ("confirm", "ами да", "", "yes"),
+        ("confirm", "да разбира се", "", "yes"),
+        ("confirm", "верен е", "", "yes"),
+        ("confirm", "не не не", "", "no"),
+        ("confirm", "има грешка в номера", "", "no"),
+        ("confirm", "сбъркахте", "", "no"),
         ("confirm", "друг номер", "", "another"),
         ("menu", "повтори", "", "repeat"),
         ("menu", "друг номер", "", "another"),
         ("menu", "човек", "", "operator"),
         ("menu", "не благодаря", "", "end"),
         ("menu", "помощ", "", "help"),
+        ("menu", "фактурите", "", "invoices"),
+        ("menu", "назад", "", "back"),
     ],
 )
 def test_what_callers_say_means_what_they_want(name, said, digits, intent):

@@ -47,7 +47,9 @@ def debian_packages() -> list[str]:
     table = corpus_table()
     languages = table["asterisk"]["voices"].values()
     asterisk = [table["asterisk"]["packages"].format(language=language) for language in languages]
-    return [table["festvox_russian"]["package"], table["tuxpaint"]["package"], *asterisk]
+    fillets = [table["fillets"]["packages"].format(language=language) for language in table["fillets"]["languages"]]
+    others = [table[name]["package"] for name in ("festvox_russian", "tuxpaint", "klettres")]
+    return [*others, table["fillets"]["package"], *fillets, *asterisk]
 
 
 def require(path: Path, package: str) -> None:
@@ -108,6 +110,40 @@ def tuxpaint_descriptions() -> Iterator[Utterance]:
             text = re.sub(r"\(.*?\)", " ", texts.get(language, "")).strip()
             if text and recording.is_file():
                 yield from _told(recording, text, language, f"tuxpaint-{language}", "tuxpaint")
+
+
+def fillets_dialogues() -> Iterator[Utterance]:
+    """The dialogues of the game Fish Fillets, played by Czech and by Dutch actors. Raises `CorpusError`."""
+    table = corpus_table()["fillets"]
+    folder = Path(table["folder"])
+    for language in table["languages"]:
+        require(folder / "sound" / "airplane" / language, table["packages"].format(language=language))
+        for path in sorted((folder / "script").glob(f"*/*dialogs_{language}.lua")):
+            for name, font, text in _LUA_DIALOGUE.findall(path.read_text(encoding="utf-8", errors="replace")):
+                recording = folder / "sound" / path.parent.name / language / f"{name}.ogg"
+                if recording.is_file():
+                    yield from _told(
+                        recording, text.replace("\\", ""), language, f"fillets-{language}-{font}", "fillets"
+                    )
+
+
+_LUA_DIALOGUE = re.compile(r'dialogId\("([^"]+)", "([^"]*)".*\s*dialogStr\("((?:[^"\\]|\\.)*)"')
+
+
+def klettres_sounds() -> Iterator[Utterance]:
+    """The letters and syllables of KLettres, one speaker for each language. Raises `CorpusError`."""
+    table = corpus_table()["klettres"]
+    folder = Path(table["folder"])
+    require(folder, table["package"])
+    for path in sorted(folder.glob("*/sounds.xml")):
+        language = path.parent.name
+        for text, file in _KLETTRES_SOUND.findall(path.read_text(encoding="utf-8", errors="replace")):
+            recording = folder / file
+            if language not in table["left_out"] and recording.is_file():
+                yield from _told(recording, text.lower(), language, f"klettres-{language}", "klettres")
+
+
+_KLETTRES_SOUND = re.compile(r'<sound\s+name="([^"]+)"\s+file="([^"]+)"')
 
 
 def sound_effects() -> Iterator[Samples]:

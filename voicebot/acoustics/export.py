@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from voicebot.acoustics.features import Features
-from voicebot.acoustics.network import Tdnn, Trained, log_posteriors
+from voicebot.acoustics.network import Tdnn, Trained, scores
 from voicebot.acoustics.nnet3 import AcousticModel, AffineLayer, read_model, write_model
 from voicebot.errors import VoicebotError
 from voicebot.language.phones import NOISE, PHONE_INDEX, SILENCE
 
 TOLERANCE = 2e-3
-"""Largest difference between a log-probability of PyTorch and one computed from the file (single precision, six
+"""Largest difference between a score of PyTorch and one computed from the file (single precision, six
 digits)."""
 
 
@@ -42,7 +42,7 @@ def folded_layers(network: Tdnn) -> tuple[AffineLayer, ...]:
         spliced = np.concatenate([weights[:, :, place] for place in range(shape.kernel)], axis=1)
         layers.append(AffineLayer(tuple(taps), spliced, bias, residual=shape.residual))
         rate *= shape.stride
-    output = network.output
+    output = network.output if network.likelihood is None else network.likelihood
     layers.append(AffineLayer((0,), _numbers(output.weight)[:, :, 0], _numbers(output.bias), relu=False))
     return tuple(layers)
 
@@ -58,20 +58,22 @@ def export(trained: Trained, folder: Path, acoustic_scale: float, pause_scale: f
         trained: the network.
         folder: gets `am/` and `conf/`.
         acoustic_scale: what the decoder multiplies the model's scores by.
-        pause_scale: what the priors of silence and noise are multiplied by; less makes them likelier.
+        pause_scale: what the likelihoods of silence and noise are divided by; less makes them likelier.
         probe: features on which file and network are compared.
 
     Returns:
-        The largest difference of a log-probability.
+        The largest difference of a score.
 
     Raises:
         ExportError: it is larger than `TOLERANCE`.
     """
-    priors = trained.priors.copy()
+    layers = folded_layers(trained.network)
+    posteriors = trained.network.likelihood is None
+    priors = trained.priors.copy() if posteriors else np.ones(len(trained.priors))
     priors[[PHONE_INDEX[SILENCE], PHONE_INDEX[NOISE]]] *= pause_scale
-    write_model(AcousticModel(folded_layers(trained.network), priors), folder, acoustic_scale)
+    write_model(AcousticModel(layers, priors, softmax=posteriors), folder, acoustic_scale)
     written = read_model(folder / "am" / "final.mdl").compute(probe)
-    difference = float(np.abs(written - log_posteriors(trained.network, probe)[::3]).max())
+    difference = float(np.abs(written - scores(trained.network, probe)[::3]).max())
     if not difference <= TOLERANCE:
         raise ExportError(f"{folder} differs from its network by {difference:g}: do not use it.")
     return difference

@@ -66,7 +66,7 @@ def mfcc(samples: NDArray[np.floating] | NDArray[np.int16], warp: float = 1.0) -
     frames[:, 0] *= 1.0 - _PREEMPHASIS
     power = np.abs(np.fft.rfft(frames * _povey_window(), _FFT, axis=1)) ** 2
     energies = power[:, : _FFT // 2] @ mel_filters(round(warp, 2)).T
-    cepstra: Features = (np.log(np.maximum(energies, _FLOOR)) @ _cosine_transform().T).astype(np.float32)
+    cepstra: Features = (np.log(np.maximum(energies, _FLOOR)) @ cosine_transform().T).astype(np.float32)
     return cepstra
 
 
@@ -106,7 +106,7 @@ def _povey_window() -> NDArray[np.float64]:
 
 
 @cache
-def _cosine_transform() -> NDArray[np.float64]:
+def cosine_transform() -> NDArray[np.float64]:
     """The orthonormal cosine transform of type II with the lifter, shape (cepstra, filters)."""
     k, n = np.arange(BINS)[:, None], np.arange(BINS)
     transform = np.sqrt(2.0 / BINS) * np.cos(np.pi * (n + 0.5) * k / BINS)

@@ -18,15 +18,15 @@ import struct
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from voicebot.errors import VoicebotError
 from voicebot.language.lexicon import Lexicon, load_lexicon
 from voicebot.language.phones import NOISE, PHONE_INDEX, PHONES, SILENCE
-from voicebot.language.srgs import Grammar, WordAutomaton, load_grammar
+from voicebot.language.srgs import Arc, Grammar, WordAutomaton, load_grammar
 
 UNKNOWN_WORD = "[unk]"
 """What is heard where somebody says words that the grammar lacks."""
@@ -156,8 +156,25 @@ def _string(text: bytes) -> bytes:
     return struct.pack("<i", len(text)) + text
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class _Spelling:
+    """What is left to say of a way over one word."""
+
+    labels: tuple[int, ...]
+    """The labels of the phones."""
+    word: int
+    """The output label, `_EPSILON` when it was given already."""
+    cost: float
+    hub: int
+    """Where the way leads."""
+
+
 class _GraphBuilder:
-    """Spells a word automaton out in phones."""
+    """Spells a word automaton out in phones.
+
+    The words leave a hub as a tree of their phones. An output label stands where its word parts from all others, and a
+    cost where it is clear that it will be paid. Equal rests of trees, wherever they hang, are one.
+    """
 
     def __init__(self, automaton: WordAutomaton, lexicon: Lexicon, settings: GraphSettings) -> None:
         self.lexicon = lexicon
@@ -165,16 +182,14 @@ class _GraphBuilder:
         self.words = ["<eps>", UNKNOWN_WORD, *sorted(automaton.words), "<s>", "</s>", "#0"]
         self.word_index = {word: index for index, word in enumerate(self.words)}
         self.fst = Fst()
+        self._trees: dict[tuple[int, tuple[_Spelling, ...]], int] = {}
         hubs = [self._state() for _ in automaton.arcs]
         for state, arcs in enumerate(automaton.arcs):
             leaving = self._pauses(hubs[state])
             if state == 0 or state in automaton.finals:
                 leaving = self._perhaps_unknown(leaving)
                 self.fst.finals[leaving] = settings.grammar_scale * automaton.finals.get(state, 0.0)
-            for arc in arcs:
-                assert arc.word is not None
-                cost = settings.grammar_scale * arc.cost + settings.word_cost
-                self._word(leaving, hubs[arc.target], arc.word, cost)
+            self._grow(leaving, [spelling for arc in arcs for spelling in self._spellings(arc, hubs[arc.target])])
 
     def _state(self) -> int:
         return self.fst.state()
@@ -182,10 +197,15 @@ class _GraphBuilder:
     def _phone(self, source: int, label: int, word: int = _EPSILON, cost: float = 0.0, frame_cost: float = 0.0) -> int:
         """One phone, at least one frame long: into it by its even transition, kept in it by its odd one."""
         target = self._state()
-        each_frame = _TRANSITION_COST + frame_cost
-        self.fst.arc(source, target, 2 * label, word, cost + each_frame)
-        self.fst.arc(target, target, 2 * label - 1, _EPSILON, each_frame)
+        self._enter(source, target, label, word, cost + frame_cost)
+        self._stay(target, label, frame_cost)
         return target
+
+    def _enter(self, source: int, target: int, label: int, word: int = _EPSILON, cost: float = 0.0) -> None:
+        self.fst.arc(source, target, 2 * label, word, cost + _TRANSITION_COST)
+
+    def _stay(self, state: int, label: int, frame_cost: float = 0.0) -> None:
+        self.fst.arc(state, state, 2 * label - 1, _EPSILON, frame_cost + _TRANSITION_COST)
 
     def _pauses(self, hub: int) -> int:
         """The state reached from `hub` over nothing, silence, noise or both in turn.
@@ -209,16 +229,40 @@ class _GraphBuilder:
         self.fst.arc(source, leaving)
         return leaving
 
-    def _word(self, source: int, target: int, word: str, cost: float) -> None:
-        pronunciations = self.lexicon[word]
-        for pronunciation in pronunciations:
+    def _spellings(self, arc: Arc, hub: int) -> Iterator[_Spelling]:
+        assert arc.word is not None
+        cost = self.settings.grammar_scale * arc.cost + self.settings.word_cost
+        for pronunciation in self.lexicon[arc.word]:
             phones = pronunciation.phones
-            state, rest = source, cost - math.log(pronunciation.weight)
-            output = self.word_index[word]
-            for place, phone in enumerate(phones):
-                state = self._phone(state, position_phone(phone, _position(place, len(phones))), output, rest)
-                output, rest = _EPSILON, 0.0
-            self.fst.arc(state, target)
+            labels = tuple(position_phone(phone, _position(i, len(phones))) for i, phone in enumerate(phones))
+            yield _Spelling(labels, self.word_index[arc.word], cost - math.log(pronunciation.weight), hub)
+
+    def _grow(self, source: int, spellings: Iterable[_Spelling]) -> None:
+        """The tree of `spellings` from `source`."""
+        by_label: dict[int, list[_Spelling]] = {}
+        for spelling in spellings:
+            by_label.setdefault(spelling.labels[0], []).append(spelling)
+        for label, group in by_label.items():
+            least = min(spelling.cost for spelling in group)
+            words = {spelling.word for spelling in group}
+            word = words.pop() if len(words) == 1 else _EPSILON
+            rest = (
+                _Spelling(left.labels[1:], left.word if left.word != word else _EPSILON, left.cost - least, left.hub)
+                for left in group
+            )
+            self._enter(source, self._tree(label, tuple(sorted(rest))), label, word, least)
+
+    def _tree(self, label: int, rest: tuple[_Spelling, ...]) -> int:
+        """The state in a phone behind which `rest` is left to say."""
+        key = (label, tuple(replace(spelling, cost=round(spelling.cost, 6)) for spelling in rest))
+        if key not in self._trees:
+            state = self._trees[key] = self._state()
+            self._stay(state, label)
+            for spelling in rest:
+                if not spelling.labels:
+                    self.fst.arc(state, spelling.hub, _EPSILON, spelling.word, spelling.cost)
+            self._grow(state, [spelling for spelling in rest if spelling.labels])
+        return self._trees[key]
 
     def _unknown(self, source: int) -> int:
         """Unknown words from `source`: any three or more of the language's phones."""
@@ -266,7 +310,7 @@ def compile_graph(grammar: Grammar, lexicon: Lexicon, settings: GraphSettings) -
         GrammarError: the lexicon lacks a word of the grammar.
     """
     grammar.require_words(lexicon)
-    builder = _GraphBuilder(grammar.deterministic, lexicon, settings)
+    builder = _GraphBuilder(grammar.automaton.spelling(), lexicon, settings)
     return Graph(builder.fst, tuple(builder.words))
 
 

@@ -74,11 +74,18 @@ class Tdnn(nn.Module):
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(width, momentum=0.05) for _ in layers)
         self.output = nn.Conv1d(width, outputs, 1)
+        self.likelihood: nn.Conv1d | None = None
+        """A second output beside the posteriors, for log-likelihoods that were trained on sequences."""
         self.register_buffer("mean", torch.zeros(BINS, 1))
         self.register_buffer("deviation", torch.ones(BINS, 1))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits, shape (batch, phones, outputs).
+        """Logits of the posteriors, shape (batch, phones, outputs); see `hidden`."""
+        logits: Tensor = self.output(self.hidden(features))
+        return logits
+
+    def hidden(self, features: Tensor) -> Tensor:
+        """What the outputs are computed from, shape (batch, width, outputs).
 
         Args:
             features: shape (batch, `BINS`, frames); an output needs `context()` frames on each side.
@@ -89,8 +96,15 @@ class Tdnn(nn.Module):
             if layer.residual:
                 new = new + hidden[:, :, layer.reach : hidden.shape[2] - layer.reach]
             hidden = new
-        logits: Tensor = self.output(hidden)
-        return logits
+        return hidden
+
+    def add_likelihoods(self, priors: NDArray[np.float64]) -> None:
+        """Give the network its second output, which begins as the posteriors divided by `priors`."""
+        self.likelihood = nn.Conv1d(self.width, self.output.out_channels, 1)
+        self.likelihood.load_state_dict(self.output.state_dict())
+        with torch.no_grad():
+            assert self.likelihood.bias is not None
+            self.likelihood.bias -= torch.from_numpy(np.log(priors)).float()
 
     def set_normalisation(self, features: Features) -> None:
         """Measure mean and deviation of each cepstrum on `features`."""
@@ -105,16 +119,22 @@ def padded(features: Features, begin: int, count: int, reach: int) -> Features:
 
 
 @torch.no_grad()
-def log_posteriors(network: Tdnn, features: Features) -> NDArray[np.float32]:
-    """Logarithms of the phones' probabilities for each frame (not for each third), shape (frames, phones)."""
+def scores(network: Tdnn, features: Features) -> NDArray[np.float32]:
+    """The network's scores of the phones for each frame (not for each third), shape (frames, phones).
+
+    Log-likelihoods where it has learnt them from sequences, otherwise logarithms of probabilities.
+    """
     network.eval()
     reach = context(network.layers)
     count = -(-len(features) // SUBSAMPLING)
     shifted = [padded(features, shift, SUBSAMPLING * (count - 1) + 1, reach).T for shift in range(SUBSAMPLING)]
-    logits = network(torch.from_numpy(np.stack(shifted)))
-    every = torch.log_softmax(logits, 1).permute(2, 0, 1).reshape(count * SUBSAMPLING, -1)
-    scores: NDArray[np.float32] = every[: len(features)].numpy()
-    return scores
+    hidden = network.hidden(torch.from_numpy(np.stack(shifted)))
+    if network.likelihood is not None:
+        found = network.likelihood(hidden)
+    else:
+        found = torch.log_softmax(network.output(hidden), 1)
+    every: NDArray[np.float32] = found.permute(2, 0, 1).reshape(count * SUBSAMPLING, -1)[: len(features)].numpy()
+    return every
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +156,8 @@ class Trained:
         """Read what `save` wrote."""
         saved: dict[str, Any] = torch.load(path, weights_only=False)
         network = Tdnn(saved["width"])
+        if "likelihood.weight" in saved["state"]:
+            network.add_likelihoods(saved["priors"])
         network.load_state_dict(saved["state"])
         network.eval()
         return Trained(network, saved["priors"])

@@ -64,8 +64,12 @@ class AcousticModel:
 
         The plainest way to compute them, to check faster ones.
         """
+        return self.compute_every(features)[::SUBSAMPLING].astype(np.float64)
+
+    def compute_every(self, features: Features) -> NDArray[np.floating]:
+        """The outputs for every frame, shape (frames, phones), in the precision of the weights."""
         reach = self.context
-        hidden = np.pad(np.asarray(features, np.float64), ((reach, reach), (0, 0)), mode="edge")
+        hidden: NDArray[np.floating] = np.pad(np.asarray(features), ((reach, reach), (0, 0)), mode="edge")
         for layer in self.layers:
             least, most = min(layer.offsets), max(layer.offsets)
             count = len(hidden) - (most - least)
@@ -76,11 +80,10 @@ class AcousticModel:
             if layer.residual:
                 new = new + hidden[-least : -least + count]
             hidden = new
-        outputs = hidden[::SUBSAMPLING]
         if not self.softmax:
-            return outputs
-        shifted = outputs - outputs.max(axis=1, keepdims=True)
-        scores: Matrix = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+            return hidden
+        shifted = hidden - hidden.max(axis=1, keepdims=True)
+        scores: NDArray[np.floating] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         return scores
 
 

@@ -7,7 +7,8 @@ when it is complete. What it makes depends on the seed and the packages alone.
     bootstrap   a small network on speech whose timings are known (espeak-ng, festvox-ru)
     alignment   the bootstrap network finds the phones in all other speech
     examples    every utterance over simulated lines, as features and labels
-    network     the network itself
+    network     the network itself, by the cross-entropy of its frames
+    sequences   the same network further, by whole sequences (LF-MMI)
     export      the model folder, checked against the network
 """
 
@@ -28,7 +29,7 @@ import torch
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from voicebot.acoustics import corpora
-from voicebot.acoustics.alignment import align, chain_of, doubt
+from voicebot.acoustics.alignment import Scores, align, chain_of, doubt
 from voicebot.acoustics.examples import (
     HUMAN,
     SYNTHETIC,
@@ -41,10 +42,11 @@ from voicebot.acoustics.examples import (
     write_examples,
 )
 from voicebot.acoustics.export import export
-from voicebot.acoustics.features import mfcc
-from voicebot.acoustics.network import Tdnn, Trained, log_posteriors
+from voicebot.acoustics.features import Features, mfcc
+from voicebot.acoustics.network import Tdnn, Trained, scores
+from voicebot.acoustics.nnet3 import read_model
 from voicebot.acoustics.speech import SPEECH_RATE_HZ, Utterance, read_shard, read_shards, write_shard
-from voicebot.acoustics.synthesis import EspeakSpeech, KokoroSpeech, PiperSpeech, ShardMaker
+from voicebot.acoustics.synthesis import EspeakSpeech, KokoroSpeech, PiperSpeech, ShardMaker, training_styles
 from voicebot.acoustics.telephone import Line, Wave
 from voicebot.acoustics.texts import text_source
 from voicebot.acoustics.training import Schedule, train
@@ -69,17 +71,20 @@ class Amounts:
     kokoro_shards: int = 60
     piper_shards: int = 25
     espeak_shards: int = 25
-    joined: int = 1500
+    joined: int = 2400
     """Strings made of people's single words."""
-    silent: int = 800
+    silent: int = 1000
     """Lines on which nobody speaks."""
-    copies: dict[str, int] = field(default_factory=lambda: {"kokoro": 3, "tuxpaint-bg": 3, "joined": 1})
+    copies: dict[str, int] = field(default_factory=lambda: {"kokoro": 3, "tuxpaint-bg": 3, "gcompris": 2})
     """How often an utterance of a source, or of a speaker, goes over a line; once where nothing is said."""
     worst_doubt: float = 2.5
     """Alignments that fit worse (nats a speech frame) are thrown away."""
     bootstrap_width: int = 160
     width: int = 256
     epochs: int = 4
+    sequence_epochs: int = 3
+    sequence_rate: float = 5e-4
+    """Highest learning rate on sequences."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,10 @@ class Recipe:
     lexicon: Path
     word_list: Path
     corpora: Sequence[Path]
+    styles: Path
+    """Folder of the npm package kokoro-js."""
+    aligner: Path | None
+    """A model folder whose network finds the phones; without it the bootstrap network does."""
     amounts: Amounts
     seed: int
     progress: Progress
@@ -103,6 +112,8 @@ class Recipe:
             "festvox": corpora.festvox_russian,
             "asterisk": corpora.asterisk_prompts,
             "tuxpaint": corpora.tuxpaint_descriptions,
+            "fillets": corpora.fillets_dialogues,
+            "klettres": corpora.klettres_sounds,
         }
         for folder in self.corpora:
             people[f"corpus-{folder.name}"] = lambda folder=folder: corpora.folder_of_recordings(folder)  # type: ignore[misc]
@@ -115,7 +126,7 @@ class Recipe:
         amounts = self.amounts
         self._synthetic("espeak", EspeakSpeech(texts), amounts.espeak_shards)
         self._synthetic("piper", PiperSpeech(texts, lexicon), amounts.piper_shards)
-        self._synthetic("kokoro", KokoroSpeech(texts, lexicon), amounts.kokoro_shards)
+        self._synthetic("kokoro", KokoroSpeech(texts, lexicon, training_styles(self.styles)), amounts.kokoro_shards)
 
     def _synthetic(self, name: str, make: ShardMaker, shards: int) -> None:
         for number in self._tracked(f"speaking: {name}", range(shards)):
@@ -126,9 +137,9 @@ class Recipe:
     # Alignment
 
     def bootstrap(self) -> None:
-        """Train a small network on the speech whose timings are known."""
+        """Train a small network on the speech whose timings are known, unless there is a model that aligns."""
         path = self.work / "bootstrap.pt"
-        if path.exists():
+        if self.aligner is not None or path.exists():
             return
         timed = [u for name in ("espeak", "festvox") for u in read_shards(self.work / "speech" / name)]
         rng = np.random.default_rng(self.seed)
@@ -137,24 +148,35 @@ class Recipe:
             example_of(u, line, SYNTHETIC if u.source == "espeak" else HUMAN, rng)
             for u in self._tracked("bootstrap: lines", timed)
         ]
-        self._train(examples, Tdnn(self.amounts.bootstrap_width), Schedule(4, batch=16), "bootstrap").save(path)
+        network = Tdnn(self.amounts.bootstrap_width)
+        network.set_normalisation(np.concatenate([e.features for e in examples]).astype(np.float32))
+        self._train(examples, network, Schedule(4, batch=16), "bootstrap").save(path)
 
     def alignment(self) -> None:
         """Find the phones in all speech by the bootstrap network; drop what does not fit its text."""
-        trained = Trained.load(self.work / "bootstrap.pt")
+        scores_of = self._scorer()
         shards = sorted((self.work / "speech").glob("*/*.npz"))
         for path in self._tracked("alignment", shards):
             target = self.work / "aligned" / path.parent.name / path.name
             if not target.exists():
-                found = (self._aligned(u, trained) for u in read_shard(path))
+                found = (self._aligned(u, scores_of) for u in read_shard(path))
                 write_shard(target, [u for u in found if u is not None])
 
-    def _aligned(self, utterance: Utterance, trained: Trained) -> Utterance | None:
+    def _scorer(self) -> Callable[[Features], Scores]:
+        """What gives the phones' scores in each frame: the model at `aligner`, or the bootstrap network."""
+        if self.aligner is None:
+            trained = Trained.load(self.work / "bootstrap.pt")
+            return lambda features: scores(trained.network, features) - 0.6 * np.log(trained.priors)
+        model = read_model(self.aligner / "am" / "final.mdl")
+        single = [replace(x, weights=x.weights.astype("f"), bias=x.bias.astype("f")) for x in model.layers]
+        model = replace(model, layers=tuple(single))
+        return lambda features: model.compute_every(features) - 0.6 * np.log(model.priors)
+
+    def _aligned(self, utterance: Utterance, scores_of: Callable[[Features], Scores]) -> Utterance | None:
         """The utterance with its segments, or None when sound and text do not fit."""
         if utterance.segments:
             return utterance
-        features = mfcc(at_telephone_rate(utterance))
-        scores = log_posteriors(trained.network, features) - 0.6 * np.log(trained.priors)
+        scores = scores_of(mfcc(at_telephone_rate(utterance)))
         labels = align(scores, chain_of(utterance.words))
         if labels is None or doubt(scores, labels) > self.amounts.worst_doubt:
             return None
@@ -212,16 +234,27 @@ class Recipe:
     # Network
 
     def network(self) -> None:
-        """Train the network."""
+        """Train the network by frames."""
         path = self.work / "network.pt"
         if not path.exists():
-            examples = [e for shard in sorted((self.work / "examples").glob("*.npz")) for e in read_examples(shard)]
-            trained = self._train(examples, Tdnn(self.amounts.width), Schedule(self.amounts.epochs), "network")
-            trained.save(path)
+            network, examples = Tdnn(self.amounts.width), self._all_examples()
+            some = examples[:: max(1, len(examples) // 2000)]
+            network.set_normalisation(np.concatenate([e.features for e in some]).astype(np.float32))
+            self._train(examples, network, Schedule(self.amounts.epochs), "network").save(path)
+
+    def sequences(self) -> None:
+        """Train the network by sequences."""
+        path = self.work / "sequences.pt"
+        if not path.exists():
+            amounts = self.amounts
+            schedule = Schedule(amounts.sequence_epochs, sequences=True, peak_rate=amounts.sequence_rate)
+            network = Trained.load(self.work / "network.pt").network
+            self._train(self._all_examples(), network, schedule, "sequences").save(path)
+
+    def _all_examples(self) -> list[Example]:
+        return [e for shard in sorted((self.work / "examples").glob("*.npz")) for e in read_examples(shard)]
 
     def _train(self, examples: Sequence[Example], network: Tdnn, schedule: Schedule, name: str) -> Trained:
-        some = examples[:: max(1, len(examples) // 2000)]
-        network.set_normalisation(np.concatenate([e.features for e in some]).astype(np.float32))
         hours = sum(len(e.labels) for e in examples) / 360_000
         task = self.progress.add_task(f"training: {name}, {hours:.1f} h")
         smooth = [0.0, 0.0]
@@ -236,9 +269,9 @@ class Recipe:
 
     def export(self, folder: Path) -> float:
         """Write the model into `folder`; the largest difference from the network in one log-probability."""
-        trained = Trained.load(self.work / "network.pt")
+        trained = Trained.load(self.work / "sequences.pt")
         probe = read_examples(next(iter(sorted((self.work / "examples").glob("*.npz")))))[0].features
-        return export(trained, folder, acoustic_scale=0.5, pause_scale=0.3, probe=probe.astype(np.float32))
+        return export(trained, folder, acoustic_scale=1.0, pause_scale=1.0, probe=probe.astype(np.float32))
 
     # Progress
 
@@ -300,9 +333,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--corpus", type=Path, action="append", default=[], help="folder of recordings; may be repeated"
     )
+    parser.add_argument("--aligner", type=Path, help="folder of a model that aligns instead of the bootstrap network")
+    parser.add_argument("--styles", type=Path, help="folder of the npm package kokoro-js, unpacked")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads for training")
     parser.add_argument("--seed", type=int, default=1, help="of everything random")
-    stages = ("speech", "bootstrap", "alignment", "examples", "network", "export")
+    stages = ("speech", "bootstrap", "alignment", "examples", "network", "sequences", "export")
     parser.add_argument("--only", choices=stages, action="append", help="stages to do; may be repeated; all by default")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
@@ -315,6 +350,8 @@ def main(arguments: list[str] | None = None) -> int:
                 options.lexicon,
                 options.word_list,
                 options.corpus,
+                options.styles or options.work / "styles" / "package",
+                options.aligner,
                 Amounts(),
                 options.seed,
                 progress,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -17,40 +17,61 @@ import piper
 from voicebot.acoustics.espeak import Manner, espeak_library, variants
 from voicebot.acoustics.pronunciation import Words, with_variants, words_of_ipa
 from voicebot.acoustics.speech import SPEECH_RATE_HZ, Utterance
-from voicebot.acoustics.texts import TextSource
+from voicebot.acoustics.texts import CONNECTED, TextSource
 from voicebot.audio.sound import Sound
 from voicebot.language.lexicon import Lexicon
 from voicebot.voice import loudness
-from voicebot.voice.kokoro import KokoroVoice
+from voicebot.voice.kokoro import MAX_TOKENS, KokoroVoice, Style
 from voicebot.voice.phonemes import mark_stress, phonemize, stress_table
 from voicebot.voice.synthesizer import VoiceUnavailable
 
-TRAINING_STYLES = ("jm_kumo", "jf_alpha", "jf_tebukuro")
-"""Kokoro's styles that training hears. The others are for development and for tests, mixtures with them too."""
+TEST_STYLES = ("jf_gongitsune", "jf_nezumi", "af_bella", "am_michael", "bf_emma", "bm_george", "if_sara", "pm_alex")
+"""Kokoro's styles that are kept for tests: nothing is trained or chosen by them, nor by mixtures with them."""
+
+DEVELOPMENT_STYLES = ("af_sky", "am_eric", "zf_xiaoni", "em_alex")
+"""Kokoro's styles by which costs and confidences are chosen; training hears none of them."""
 
 ShardMaker = Callable[[int, int], list[Utterance]]
 """Makes the utterances of one shard from a seed and their number."""
 
 
-class KokoroSpeech:
-    """Speech of Kokoro in random mixtures of `TRAINING_STYLES` at random tempo."""
+def training_styles(folder: Path) -> dict[str, Style]:
+    """The styles that training hears: all of the npm package kokoro-js but those for tests and development.
 
-    def __init__(self, texts: TextSource, lexicon: Lexicon, threads: int = 1) -> None:
-        self._texts, self._lexicon, self._threads = texts, lexicon, threads
+    Args:
+        folder: where the package is unpacked; its styles are `voices/NAME.bin`, float32.
+
+    Raises:
+        VoiceUnavailable: there are none.
+    """
+    paths = sorted((folder / "voices").glob("*.bin"))
+    kept = [path for path in paths if path.stem not in TEST_STYLES + DEVELOPMENT_STYLES]
+    if not kept:
+        raise VoiceUnavailable(f"{folder} has no Kokoro styles: run deploy/train-packages.sh {folder.parent}.")
+    return {path.stem: np.fromfile(path, "<f4").reshape(MAX_TOKENS, -1) for path in kept}
+
+
+class KokoroSpeech:
+    """Speech of Kokoro at random tempo, half of it in one of `styles`, half in a random mixture of three."""
+
+    def __init__(self, texts: TextSource, lexicon: Lexicon, styles: Mapping[str, Style], threads: int = 1) -> None:
+        self._texts, self._lexicon, self._styles, self._threads = texts, lexicon, styles, threads
 
     def __call__(self, seed: int, count: int) -> list[Utterance]:
         """The utterances of one shard."""
         rng = random.Random(seed)
-        styles = np.random.default_rng(seed)
+        weights = np.random.default_rng(seed)
         utterances = []
         for _ in range(count):
-            text = self._texts.draw(rng)
-            weights = styles.dirichlet([0.5] * len(TRAINING_STYLES))
-            style = "+".join(f"{name}:{max(w, 1e-3):.3f}" for name, w in zip(TRAINING_STYLES, weights, strict=True))
-            voice = KokoroVoice(style, round(rng.uniform(0.75, 1.35), 2), threads=self._threads)
+            text = self._texts.draw(rng, CONNECTED)
+            names = rng.sample(sorted(self._styles), rng.choice((1, 3)))
+            shares = weights.dirichlet([1.0] * len(names))
+            style = np.einsum("s,sij->ij", shares, np.stack([self._styles[name] for name in names])).astype(np.float32)
+            voice = KokoroVoice(style, round(rng.uniform(0.75, 1.3), 2), threads=self._threads)
             words = words_of_ipa(" ".join(phonemize(text, "bg", stress_table())))
             if words:
-                utterances.append(_utterance(voice.synthesize(text), text, words, self._lexicon, style, "kokoro"))
+                speaker = "+".join(f"{name}:{share:.2f}" for name, share in zip(names, shares, strict=True))
+                utterances.append(_utterance(voice.synthesize(text), text, words, self._lexicon, speaker, "kokoro"))
         return utterances
 
 

@@ -86,6 +86,15 @@ def tilted(wave: Wave, zero: float, pole: float = 0.0) -> Wave:
     return filtered
 
 
+def microphone(wave: Wave, rng: Random, depth_db: float) -> Wave:
+    """An uneven microphone: a smooth curve of gains over frequency, each of eight knots within ±`depth_db`."""
+    size = len(wave)
+    knots_hz = np.linspace(0.0, TELEPHONE_RATE_HZ / 2, 8)
+    gains_db = np.interp(np.fft.rfftfreq(size, 1 / TELEPHONE_RATE_HZ), knots_hz, rng.uniform(-depth_db, depth_db, 8))
+    heard: Wave = np.fft.irfft(np.fft.rfft(wave) * 10 ** (gains_db / 20), size)
+    return heard
+
+
 def clipped(wave: Wave, share: float) -> Wave:
     """Overdriven: what lies above `share` of the peak is cut off."""
     limit = share * float(np.abs(wave).max(initial=0.0))
@@ -190,11 +199,11 @@ def tones(size: int, rng: Random) -> Wave:
     return _unit(wave * on + 1e-3 * rng.standard_normal(size))
 
 
-def babble(size: int, rng: Random, voices: Sequence[Wave]) -> Wave:
-    """Three to eight of `voices` at once, each begun somewhere."""
+def babble(size: int, rng: Random, pool: Sequence[Wave], voices: int | None = None) -> Wave:
+    """As many `voices` of the `pool` at once, each begun somewhere; three to eight of them when None."""
     wave = np.zeros(size)
-    for _ in range(rng.integers(3, 9)):
-        voice = _unit(voices[rng.integers(len(voices))])
+    for _ in range(voices or rng.integers(3, 9)):
+        voice = _unit(pool[rng.integers(len(pool))])
         wave += np.resize(np.roll(voice, rng.integers(len(voice))), size) * rng.uniform(0.4, 1.0)
     return _unit(wave)
 
@@ -329,6 +338,8 @@ class Line:
             wave = in_room(wave, rng, rng.uniform(0.08, 0.6), rng.uniform(0.05, 0.7))
         if rng.random() < 0.5:
             wave = tilted(wave, rng.uniform(-0.6, 0.6), rng.uniform(-0.4, 0.4))
+        if rng.random() < 0.4:
+            wave = microphone(wave, rng, rng.uniform(2.0, 10.0))
         return wave
 
     def _with_events(
@@ -360,13 +371,15 @@ class Line:
         chance = rng.random()
         if chance < 0.12:
             return np.zeros(size)
-        if chance < 0.27:
-            noise, ratio_db = babble(size, rng, self._voices), rng.uniform(8, 35)
-        elif chance < 0.37 and self._effects:
+        if chance < 0.32:
+            noise, ratio_db = babble(size, rng, self._voices), rng.uniform(5, 30)
+        elif chance < 0.38:  # the bot's own echo, or somebody else in the room
+            noise, ratio_db = babble(size, rng, self._voices, voices=1), rng.uniform(18, 40)
+        elif chance < 0.46 and self._effects:
             noise = _unit(np.resize(self._effects[rng.integers(len(self._effects))], size))
-            ratio_db = rng.uniform(8, 35)
+            ratio_db = rng.uniform(5, 35)
         else:
-            noise, ratio_db = BACKGROUNDS[rng.integers(len(BACKGROUNDS))](size, rng), rng.uniform(4, 40)
+            noise, ratio_db = BACKGROUNDS[rng.integers(len(BACKGROUNDS))](size, rng), rng.uniform(2, 35)
         return noise * np.sqrt(speech_power / 10 ** (ratio_db / 10))
 
     def _over_the_line(self, call: Wave, rng: Random) -> Wave:

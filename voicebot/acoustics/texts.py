@@ -32,6 +32,18 @@ SHORT_FIRST: Shares = {
 }
 """The mixture for telephone answers: mostly digits and short answers, some of everything else."""
 
+CONNECTED: Shares = {
+    "string": 0.38,
+    "digits": 0.14,
+    "spelled digits": 0.10,
+    "framed digits": 0.04,
+    "answer": 0.05,
+    "phrase": 0.08,
+    "number": 0.10,
+    "everyday": 0.11,
+}
+"""The mixture for voices that speak fluently: whole numbers above all, because neighbours change each other."""
+
 
 @dataclass(frozen=True)
 class TextSource:
@@ -50,6 +62,12 @@ class TextSource:
         match kind:
             case "digits":
                 return " ".join(self._digits(rng, rng.choice((1, 1, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7))))
+            case "string":
+                words = self._digits(rng, rng.choice((6, 7, 7, 8, 10, 12)))
+                if rng.random() < 0.25:
+                    size = rng.choice((2, 3, 3, 4))
+                    return ", ".join(" ".join(words[at : at + size]) for at in range(0, len(words), size))
+                return " ".join(words)
             case "spelled digits":
                 separator = rng.choice((", ", ", ", ". "))
                 return separator.join(self._digits(rng, rng.choice((2, 3, 4, 5))))

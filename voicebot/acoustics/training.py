@@ -1,20 +1,25 @@
-"""Training a network on examples by the cross-entropy of each frame; examples and the network are made elsewhere."""
+"""Training a network on examples: first by the cross-entropy of each frame, then by whole sequences (LF-MMI).
+
+Examples and the network are made elsewhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from voicebot.acoustics.examples import Example
-from voicebot.acoustics.features import SUBSAMPLING
+from voicebot.acoustics.features import BINS, SUBSAMPLING
+from voicebot.acoustics.mmi import Denominator, numerators
 from voicebot.acoustics.network import Tdnn, Trained, context, padded
-from voicebot.language.phones import PHONES
+from voicebot.acoustics.perturbation import Perturbation
+from voicebot.language.phones import PHONE_INDEX, PHONES, SILENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,8 @@ class Schedule:
     """How a network is trained."""
 
     epochs: int
+    sequences: bool = False
+    """Whether whole sequences count (LF-MMI), with the cross-entropy beside them; otherwise the cross-entropy alone."""
     peak_rate: float = 3e-3
     """Highest learning rate of the one cycle."""
     batch: int = 32
@@ -29,14 +36,20 @@ class Schedule:
     chunk: int = 150
     """Frames in a chunk, a multiple of `SUBSAMPLING`."""
     weight_decay: float = 1e-3
-    masked: float = 0.3
-    """Share of the chunks in which a few frames are blanked."""
+    perturbation: Perturbation = field(default_factory=Perturbation)
+    """How features are changed at random."""
     prior_floor: float = 2e-4
     """Least share of a phone in the priors: one that was hardly seen would win everywhere."""
+    tolerance: int = 2
+    """Outputs by which a phone may begin earlier or end later than its alignment says, where sequences count."""
+    entropy_share: float = 0.2
+    """Weight of the cross-entropy where sequences count."""
+    output_decay: float = 5e-4
+    """Weight of the outputs' mean square where sequences count (Povey et al., 2016, call it l2 regularisation)."""
 
 
 Report = Callable[[int, int, float, float], None]
-"""Told after each batch: batches done, batches in all, cross-entropy, share of frames that are right."""
+"""Told after each batch: batches done, batches in all, objective to be minimised, share of frames that are right."""
 
 
 def train(
@@ -45,61 +58,78 @@ def train(
     """Train `network` in place, from whatever weights it has.
 
     Args:
-        network: its normalisation must be set.
+        network: its normalisation must be set; for sequences it must have been trained by frames before.
         examples: not empty.
         schedule: how.
-        seed: of the order and the masks.
+        seed: of the order and the perturbations.
         report: where progress goes.
     """
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    reach, size = context(network.layers), schedule.chunk
-    chunks = [
-        (number, begin)
-        for number, example in enumerate(examples)
-        for begin in range(0, max(1, len(example.labels) - size // 2), size)
-    ]
-    batches = max(1, len(chunks) // schedule.batch)
-    steps = batches * schedule.epochs
+    priors = phone_shares(examples, schedule.prior_floor)
+    if schedule.sequences and network.likelihood is None:
+        network.add_likelihoods(priors)
+    denominator = Denominator.of(examples) if schedule.sequences else None
+    chunks = Chunks(network, examples, schedule, seed)
+    steps = chunks.batches * schedule.epochs
     optimiser = torch.optim.AdamW(network.parameters(), schedule.peak_rate, weight_decay=schedule.weight_decay)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, schedule.peak_rate, steps + 1, pct_start=0.15)
     network.train()
-    for step in range(steps):
-        if step % batches == 0:
-            rng.shuffle(chunks)
-        first = step % batches * schedule.batch
-        inputs, targets = [], []
-        for number, begin in chunks[first : first + schedule.batch]:
-            example = examples[int(number)]
-            begin = max(0, int(begin) + int(rng.integers(-size // 6, size // 6)))
-            inputs.append(padded(example.features, begin, size - SUBSAMPLING + 1, reach))
-            places = np.clip(np.arange(begin, begin + size, SUBSAMPLING), 0, len(example.labels) - 1)
-            targets.append(example.labels[places])
-        batch = np.stack(inputs).transpose(0, 2, 1)
-        _mask(batch, network, schedule.masked, rng)
-        wanted = torch.from_numpy(np.stack(targets).astype(np.int64))
-        logits = network(torch.from_numpy(np.ascontiguousarray(batch)))
+    for step, (features, labels) in enumerate(chunks, start=1):
+        wanted = torch.from_numpy(labels[:, ::SUBSAMPLING].astype(np.int64))
+        with torch.autocast("cpu", torch.bfloat16):
+            hidden = network.hidden(features)
+        logits = network.output(hidden.float())
         loss = functional.cross_entropy(logits, wanted)
+        if denominator is not None:
+            assert network.likelihood is not None
+            scores = network.likelihood(hidden.float()).transpose(1, 2)
+            difference = denominator(scores) - numerators(scores, labels, denominator, schedule.tolerance)
+            loss = difference.mean() / scores.shape[1] + schedule.entropy_share * loss
+            loss = loss + schedule.output_decay * scores.square().mean()
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimiser.step()
         cycle.step()
         if report:
-            right = (logits.argmax(1) == wanted).float().mean().item()
-            report(step + 1, steps, loss.item(), right)
+            report(step, steps, loss.item(), (logits.argmax(1) == wanted).float().mean().item())
     network.eval()
-    return Trained(network, phone_shares(examples, schedule.prior_floor))
+    return Trained(network, priors)
 
 
-def _mask(batch: NDArray[np.float32], network: Tdnn, share: float, rng: np.random.Generator) -> None:
-    """Set up to 70 ms of some chunks to the mean, in place."""
-    mean = network.mean.numpy()
-    for chunk in batch:
-        if rng.random() < share:
-            width = int(rng.integers(1, 8))
-            begin = int(rng.integers(0, chunk.shape[1] - width))
-            chunk[:, begin : begin + width] = mean
+class Chunks:
+    """Batches of chunks of equal length, in a new order and slightly moved in each epoch."""
+
+    def __init__(self, network: Tdnn, examples: Sequence[Example], schedule: Schedule, seed: int) -> None:
+        self._network, self._examples, self._schedule = network, examples, schedule
+        self._rng = np.random.default_rng(seed)
+        size, reach = schedule.chunk, context(network.layers)
+        quiet = [e.features for e in examples if not np.any(e.labels != PHONE_INDEX[SILENCE])]
+        noises = [padded(features, 0, size, reach) for features in quiet if len(features) >= size + 2 * reach]
+        self._noises = np.stack(noises) if noises else np.zeros((0, size, BINS), np.float32)
+        self._chunks = [
+            (number, begin)
+            for number, example in enumerate(examples)
+            for begin in range(0, max(1, len(example.labels) - size // 2), size)
+        ]
+        self.batches = max(1, len(self._chunks) // schedule.batch)
+        """Batches in an epoch."""
+
+    def __iter__(self) -> Iterator[tuple[Tensor, NDArray[np.int8]]]:
+        """Features, shape (batch, cepstra, frames with context), and labels, shape (batch, frames)."""
+        reach, size = context(self._network.layers), self._schedule.chunk
+        for _ in range(self._schedule.epochs):
+            self._rng.shuffle(self._chunks)
+            for first in range(0, self.batches * self._schedule.batch, self._schedule.batch):
+                inputs, labels = [], []
+                for number, begin in self._chunks[first : first + self._schedule.batch]:
+                    example = self._examples[int(number)]
+                    begin = max(0, int(begin) + int(self._rng.integers(-size // 6, size // 6)))
+                    inputs.append(padded(example.features, begin, size - SUBSAMPLING + 1, reach))
+                    places = np.clip(np.arange(begin, begin + size), 0, len(example.labels) - 1)
+                    labels.append(example.labels[places])
+                batch = self._schedule.perturbation(np.stack(inputs), self._noises, self._rng).transpose(0, 2, 1)
+                yield torch.from_numpy(np.ascontiguousarray(batch)), np.stack(labels)
 
 
 def phone_shares(examples: Sequence[Example], floor: float) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ Two things are of our own. The **tag format** `voicebot/1.0`, in which a tag sta
 | `symbol:X` | the letter X (A to Z) is appended to the digits |
 | `repeat:N` | the last digit is made to stand N times |
 | `erase:N`, `erase:all` | the last N digits, or all, are taken back; what takes back more than there is means nothing |
-| `ordinal:N` | the Nth of a list was chosen, -1 for its last |
+| `ordinal:N` | the Nth of a list was chosen; -1 is its last |
 | `month:N` | a month was chosen, 1 to 12, 0 for the present and -1 for the one before it |
 | `intent:NAME` | something was asked for; the last one on the way counts |
 
@@ -29,7 +29,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from xml.parsers import expat
 
@@ -37,15 +37,20 @@ from voicebot.errors import VoicebotError
 
 NAMESPACE = "http://www.w3.org/2001/06/grammar"
 TAG_FORMAT = "voicebot/1.0"
-INTENTS = frozenset({"yes", "no", "repeat", "another", "operator", "end", "help", "unknown_number"})
+INTENTS = frozenset(
+    {
+        *("yes", "no", "repeat", "another", "operator", "end", "help", "back", "invoices"),
+        *("unknown_number", "unknown_code"),
+    }
+)
 """The intents that a tag may name."""
 
 _XML_LANG = "http://www.w3.org/XML/1998/namespace lang"
 _DIGITS = "urn:voicebot digits"
 _REPEAT = re.compile(r"(\d+)(-(\d*))?")
 _LENGTHS = re.compile(r"[1-9]\d?( [1-9]\d?)*")
-_MOST_READINGS = 100
-"""So many of the likeliest readings are followed through an utterance."""
+_MOST_WAYS = 200
+"""So many of the likeliest ways are followed through an utterance at once."""
 
 
 class GrammarError(VoicebotError):
@@ -61,14 +66,17 @@ class Meaning:
     intent: str | None = None
     """The intent that they express, or None."""
     ordinal: int | None = None
-    """Which of a list they choose, from 1, or -1 for the last; None where they choose none."""
+    """Which of a list they choose: from 1, or -1 for the last, -2 for the one before; None where they choose none."""
     month: int | None = None
     """Which month they name: 1 to 12, 0 for the present, -1 for the one before it; None where they name none."""
 
-    def after(self, tag: str) -> Meaning | None:
-        """This meaning after a tag, None where the tag makes no sense here."""
-        kind, value = tag.split(":")
-        return _TAGS[kind].effect(self, value)
+    def after(self, tags: Iterable[str]) -> Meaning | None:
+        """This meaning after some tags, None where one of them makes no sense."""
+        meaning: Meaning | None = self
+        for tag in tags:
+            if meaning is not None:
+                meaning = _kind(tag).effect(meaning, tag.partition(":")[2])
+        return meaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,43 +110,38 @@ _TAGS: Mapping[str, _Tag] = {
         lambda meaning, value: _append(meaning, meaning.digits[-1] * (int(value) - 1)) if meaning.digits else None,
     ),
     "erase": _Tag(r"[1-9]|all", _erase),
-    "ordinal": _Tag(r"[1-9]\d*|-1", lambda meaning, value: replace(meaning, ordinal=int(value)), False),
+    "ordinal": _Tag(r"-?[1-9]\d*", lambda meaning, value: replace(meaning, ordinal=int(value)), False),
     "month": _Tag(r"[1-9]|1[0-2]|0|-1", lambda meaning, value: replace(meaning, month=int(value)), False),
     "intent": _Tag("|".join(sorted(INTENTS)), lambda meaning, value: replace(meaning, intent=value), False),
 }
 
 
+def _kind(tag: str) -> _Tag:
+    return _TAGS[tag.partition(":")[0]]
+
+
 @dataclass(frozen=True, slots=True)
 class Arc:
-    """A way from one state of an automaton to another: over a word, over a tag, or over nothing."""
+    """A way from one state of an automaton to another, over a word or over nothing, and then over tags."""
 
     target: int
     cost: float
     """Negative natural logarithm of the probability."""
     word: str | None = None
-    tag: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A way over one word and all that can follow it without another."""
-
-    target: int
-    """Where the next word can follow, or the utterance end."""
-    cost: float
     tags: tuple[str, ...] = ()
-    """The tags on the way, in order."""
 
 
 @dataclass(frozen=True)
 class WordAutomaton:
-    """The utterances of a grammar as a graph; each way from state 0 to a final state is an utterance."""
+    """The utterances of a grammar as a graph; each way from state 0 to a final state is an utterance.
+
+    Every arc has a word, from every state there is a way to a final one, and costs are paid as early as they can be.
+    """
 
     arcs: tuple[tuple[Arc, ...], ...]
-    """For each state the arcs that leave it."""
+    """For each state the arcs that leave it, no two of them with the same word and tags."""
     finals: Mapping[int, float]
     """The final states, with the cost of ending there."""
-    _known_moves: dict[int, Mapping[str, tuple[Move, ...]]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def words(self) -> frozenset[str]:
@@ -146,36 +149,14 @@ class WordAutomaton:
         return frozenset(arc.word for arcs in self.arcs for arc in arcs if arc.word is not None)
 
     @cached_property
-    def starts(self) -> tuple[Move, ...]:
-        """Where the first word can follow, reached without a word."""
-        return self._silently(Move(0, 0.0))
-
-    def moves(self, state: int) -> Mapping[str, tuple[Move, ...]]:
-        """For each word that can follow at once in `state` the ways over it."""
-        if state not in self._known_moves:
-            found: dict[str, list[Move]] = {}
-            for arc in self.arcs[state]:
-                if arc.word is not None:
-                    found.setdefault(arc.word, []).extend(self._silently(Move(arc.target, arc.cost)))
-            self._known_moves[state] = {word: tuple(moves) for word, moves in found.items()}
-        return self._known_moves[state]
-
-    def _silently(self, begun: Move) -> tuple[Move, ...]:
-        """The ways on from `begun` over tags and nothing, the best to each place where a word follows or the end is."""
-        found: list[Move] = []
-        seen: set[tuple[int, tuple[str, ...]]] = set()
-        queue = [(begun.cost, begun.target, begun.tags)]
-        while queue:
-            cost, state, tags = heapq.heappop(queue)
-            if (state, tags) in seen:
-                continue
-            seen.add((state, tags))
-            if state in self.finals or any(arc.word is not None for arc in self.arcs[state]):
-                found.append(Move(state, cost, tags))
-            for arc in self.arcs[state]:
-                if arc.word is None:
-                    heapq.heappush(queue, (cost + arc.cost, arc.target, tags if arc.tag is None else (*tags, arc.tag)))
-        return tuple(found)
+    def _arcs_of_word(self) -> tuple[Mapping[str | None, tuple[Arc, ...]], ...]:
+        """For each state its arcs by their word."""
+        table: list[dict[str | None, tuple[Arc, ...]]] = []
+        for arcs in self.arcs:
+            table.append({})
+            for arc in arcs:
+                table[-1][arc.word] = (*table[-1].get(arc.word, ()), arc)
+        return tuple(table)
 
     def meanings(self, words: Sequence[str], *, whole: bool = True) -> list[tuple[Meaning, float]]:
         """Every meaning of `words` with its share of probability (they sum to 1), the likeliest first.
@@ -187,94 +168,151 @@ class WordAutomaton:
         Returns:
             Nothing, when the words have no way through the automaton.
         """
-        ways = _advanced({(0, Meaning()): 1.0}, lambda state: self.starts)
+        ways: dict[tuple[int, Meaning], float] = {(0, Meaning()): 1.0}
         for word in words:
-            ways = _advanced(ways, lambda state, word=word: self.moves(state).get(word, ()))  # type: ignore[misc]
+            reached: dict[tuple[int, Meaning], float] = defaultdict(float)
+            for (state, meaning), probability in ways.items():
+                for arc in self._arcs_of_word[state].get(word, ()):
+                    if (after := meaning.after(arc.tags)) is not None:
+                        reached[arc.target, after] += probability * math.exp(-arc.cost)
+            likeliest = heapq.nlargest(_MOST_WAYS, reached.items(), key=lambda way: way[1])
+            total = sum(probability for _, probability in likeliest)
+            ways = {way: probability / total for way, probability in likeliest}
         shares: dict[Meaning, float] = defaultdict(float)
         for (state, meaning), probability in ways.items():
-            if not whole:
-                shares[meaning] += probability
-            elif state in self.finals:
-                shares[meaning] += probability * math.exp(-self.finals[state])
+            if not whole or state in self.finals:
+                shares[meaning] += probability * math.exp(-self.finals[state] if whole else 0.0)
         total = sum(shares.values())
         return sorted(((meaning, share / total) for meaning, share in shares.items()), key=lambda pair: -pair[1])
 
-    def determinized(self, most_states: int = 10_000) -> WordAutomaton:
-        """The same utterances with the cost of their best way, and at each state one arc for each word and its digits.
+    def spelling(self) -> WordAutomaton:
+        """The same utterances with those tags alone that change digits; others hold arcs apart for no use in a graph.
 
-        A word has two arcs at a state only where it can spell two things ("twenty" 20 or the beginning of 25): to keep
-        these apart keeps the automaton small, because no state has to stand for every way to group the words so far.
-        Tags are dropped. Weighted subset construction after Mohri, "Finite-State Transducers in Language and Speech
-        Processing" (1997), in the tropical semiring, over pairs of a word and its tags that change digits.
-
-        Raises:
-            ValueError: the result would have more than `most_states` states.
+        Of equal words those that spell the same become one arc at each state, of equal utterances the best way counts.
         """
-        start: dict[int, float] = {}
-        for move in self.starts:
-            start[move.target] = min(move.cost, start.get(move.target, math.inf))
-        numbers = {_rounded(start): 0}
-        subsets = [start]
-        arcs: list[tuple[Arc, ...]] = []
-        finals: dict[int, float] = {}
-        while len(arcs) < len(subsets):
-            subset = subsets[len(arcs)]
-            ends = [cost + self.finals[state] for state, cost in subset.items() if state in self.finals]
-            if ends:
-                finals[len(arcs)] = min(ends)
-            reached: dict[tuple[str, tuple[str, ...]], dict[int, float]] = {}
-            for state, cost in subset.items():
-                for word, moves in self.moves(state).items():
-                    for move in moves:
-                        spelling = tuple(tag for tag in move.tags if _TAGS[tag.partition(":")[0]].spells)
-                        targets = reached.setdefault((word, spelling), {})
-                        targets[move.target] = min(targets.get(move.target, math.inf), cost + move.cost)
-            leaving: dict[tuple[str, int], float] = {}
-            for (word, _), targets in sorted(reached.items()):
-                best = min(targets.values())
-                following = {state: cost - best for state, cost in targets.items()}
-                number = numbers.setdefault(_rounded(following), len(subsets))
-                if number == len(subsets):
-                    if number == most_states:
-                        raise ValueError(f"the automaton has more than {most_states} states when made deterministic")
-                    subsets.append(following)
-                leaving[word, number] = min(best, leaving.get((word, number), math.inf))
-            arcs.append(tuple(Arc(target, cost, word) for (word, target), cost in leaving.items()))
-        return WordAutomaton(tuple(arcs), finals)
-
-    def trimmed(self) -> WordAutomaton:
-        """The automaton without states that are on no way from the start to an end."""
-        sources: dict[int, list[int]] = defaultdict(list)
-        for source, arcs in enumerate(self.arcs):
-            for arc in arcs:
-                sources[arc.target].append(source)
-        useful = _reached(self.finals, lambda state: sources[state])
-        useful &= _reached({0}, lambda state: [arc.target for arc in self.arcs[state]])
-        number = {state: place for place, state in enumerate(sorted(useful | {0}))}
-        kept = tuple(
-            tuple(replace(arc, target=number[arc.target]) for arc in self.arcs[state] if arc.target in useful)
-            for state in number
-        )
-        return WordAutomaton(kept, {number[state]: cost for state, cost in self.finals.items() if state in useful})
+        arcs = [
+            [replace(arc, tags=tuple(tag for tag in arc.tags if _kind(tag).spells)) for arc in arcs]
+            for arcs in self.arcs
+        ]
+        return determinized(arcs, 0, self.finals)
 
 
-_Ways = Mapping[tuple[int, Meaning], float]
-"""The probability of being in a state with a meaning."""
+def determinized(
+    arcs: Sequence[Sequence[Arc]], first: int, finals: Mapping[int, float], most_states: int = 10_000
+) -> WordAutomaton:
+    """The automaton of all ways from `first` to `finals`, where arcs without words are no more.
+
+    A word has two arcs at a state only where its tags differ ("twenty" is 20 or the beginning of 25): to keep these
+    apart keeps the automaton small, because no state stands for every way to group the words so far. Weighted subset
+    construction after Mohri, "Finite-State Transducers in Language and Speech Processing" (1997), in the tropical
+    semiring, over pairs of a word and its tags; then costs are pushed towards the start and equal states made one.
+
+    Args:
+        arcs: for each state those that leave it; no tag may stand before the first word.
+        first: where the ways begin.
+        finals: where they may end, with the costs of that.
+        most_states: raise rather than make more.
+
+    Raises:
+        ValueError: the automaton would have more than `most_states` states.
+    """
+    sources: dict[int, list[int]] = defaultdict(list)
+    for source, leaving in enumerate(arcs):
+        for arc in leaving:
+            sources[arc.target].append(source)
+    useful = _reached(finals, lambda state: sources[state])
+
+    @cache
+    def pauses(state: int) -> Mapping[tuple[str, ...], Mapping[int, float]]:
+        """The states where a word follows or the end is, with the least costs, by the tags on the way to them."""
+        found: dict[tuple[str, ...], dict[int, float]] = defaultdict(dict)
+        seen: set[tuple[int, tuple[str, ...]]] = set()
+        queue: list[tuple[float, int, tuple[str, ...]]] = [(0.0, state, ())]
+        while queue:
+            cost, place, tags = heapq.heappop(queue)
+            if (place, tags) in seen or place not in useful:
+                continue
+            seen.add((place, tags))
+            if place in finals or any(arc.word is not None for arc in arcs[place]):
+                found[tags][place] = cost
+            for arc in arcs[place]:
+                if arc.word is None:
+                    heapq.heappush(queue, (cost + arc.cost, arc.target, tags + arc.tags))
+        return found
+
+    start = pauses(first)[()]
+    numbers = {_rounded(start): 0}
+    subsets = [start]
+    made: list[tuple[Arc, ...]] = []
+    ends: dict[int, float] = {}
+    while len(made) < len(subsets):
+        subset = subsets[len(made)]
+        if costs := [cost + finals[state] for state, cost in subset.items() if state in finals]:
+            ends[len(made)] = min(costs)
+        reached: dict[tuple[str, tuple[str, ...]], dict[int, float]] = defaultdict(dict)
+        for state, cost in subset.items():
+            for arc in arcs[state]:
+                if arc.word is None:
+                    continue
+                for tags, places in pauses(arc.target).items():
+                    targets = reached[arc.word, arc.tags + tags]
+                    for place, more in places.items():
+                        targets[place] = min(targets.get(place, math.inf), cost + arc.cost + more)
+        leaving = []
+        for (word, tags), targets in sorted(reached.items()):
+            best = min(targets.values())
+            following = {state: cost - best for state, cost in targets.items()}
+            number = numbers.setdefault(_rounded(following), len(subsets))
+            if number == len(subsets):
+                if number == most_states:
+                    raise ValueError(f"it has more than {most_states} states when made deterministic")
+                subsets.append(following)
+            leaving.append(Arc(number, best, word, tags))
+        made.append(tuple(leaving))
+    return _merged(_pushed(made, ends))
 
 
-def _advanced(ways: _Ways, moves: Callable[[int], Sequence[Move]]) -> _Ways:
-    """The likeliest ways one move on; their probabilities sum to 1."""
-    reached: dict[tuple[int, Meaning], float] = defaultdict(float)
-    for (state, meaning), probability in ways.items():
-        for move in moves(state):
-            after: Meaning | None = meaning
-            for tag in move.tags:
-                after = after and after.after(tag)
-            if after is not None:
-                reached[move.target, after] += probability * math.exp(-move.cost)
-    total = sum(reached.values())
-    likeliest = heapq.nlargest(_MOST_READINGS, reached.items(), key=lambda way: way[1])
-    return {way: probability / total for way, probability in likeliest}
+def _pushed(arcs: Sequence[Sequence[Arc]], finals: Mapping[int, float]) -> WordAutomaton:
+    """The automaton with its costs paid as early as they can be: as soon as it is clear that they will be."""
+    entering: dict[int, list[tuple[int, float]]] = defaultdict(list)
+    for source, leaving in enumerate(arcs):
+        for arc in leaving:
+            entering[arc.target].append((source, arc.cost))
+    ahead: dict[int, float] = {}
+    queue = [(cost, state) for state, cost in finals.items()]
+    heapq.heapify(queue)
+    while queue:
+        cost, state = heapq.heappop(queue)
+        if state not in ahead:
+            ahead[state] = cost
+            for source, more in entering[state]:
+                heapq.heappush(queue, (cost + more, source))
+    before = {**ahead, 0: 0.0}  # the cost of the best utterance is paid with its first word
+    pushed = tuple(
+        tuple(Arc(arc.target, arc.cost + ahead[arc.target] - before[state], arc.word, arc.tags) for arc in leaving)
+        for state, leaving in enumerate(arcs)
+    )
+    return WordAutomaton(pushed, {state: cost - before[state] for state, cost in finals.items()})
+
+
+def _merged(automaton: WordAutomaton) -> WordAutomaton:
+    """The automaton with those states made one from which the same utterances lead on at the same costs."""
+
+    def leading_on(state: int) -> object:
+        ways = frozenset((arc.word, arc.tags, round(arc.cost, 6), classes[arc.target]) for arc in automaton.arcs[state])
+        return classes[state], round(automaton.finals.get(state, math.inf), 6), ways
+
+    classes, count = [0] * len(automaton.arcs), 0
+    while count < len(set(classes)):
+        count = len(set(classes))
+        numbers: dict[object, int] = {}
+        classes = [numbers.setdefault(leading_on(state), len(numbers)) for state in range(len(classes))]
+    states = [classes.index(number) for number in range(count)]
+    arcs = tuple(
+        tuple(Arc(classes[arc.target], arc.cost, arc.word, arc.tags) for arc in automaton.arcs[state])
+        for state in states
+    )
+    return WordAutomaton(arcs, {classes[state]: cost for state, cost in automaton.finals.items()})
 
 
 def _reached(start: Iterable[int], following: Callable[[int], Iterable[int]]) -> set[int]:
@@ -313,18 +351,6 @@ class Grammar:
     """The examples of the root rule."""
     word_lines: dict[str, int] = field(repr=False)
     """Each word with the line on which it stands first."""
-
-    @cached_property
-    def deterministic(self) -> WordAutomaton:
-        """What can be said, without tags, at most one arc for each word at each state.
-
-        Raises:
-            GrammarError: that automaton would be too large.
-        """
-        try:
-            return self.automaton.determinized()
-        except ValueError as error:
-            raise GrammarError(f"{self.path} is too ambiguous: {error}.") from error
 
     def meanings(self, words: Sequence[str]) -> list[tuple[Meaning, float]]:
         """Every reading of a whole utterance with its share of probability (they sum to 1), the likeliest first.
@@ -453,8 +479,9 @@ class _Compiler:
         if root.attributes.get("root") not in self.rules:
             raise self._error(root, "the attribute root names no rule of this grammar")
         root_rule = self.rules[root.attributes["root"]]
-        last = self._expand_sequence(root_rule, self._state(), (root.attributes["root"],))
-        automaton = WordAutomaton(tuple(map(tuple, self.arcs)), {last: 0.0}).trimmed()
+        first = self._state()
+        last = self._expand_sequence(root_rule, first, (root.attributes["root"],))
+        automaton = self._automaton(first, last, root_rule)
         examples = tuple(
             Example(child.text, child.line)
             for child in root_rule.children
@@ -493,8 +520,10 @@ class _Compiler:
         self.arcs.append([])
         return len(self.arcs) - 1
 
-    def _arc(self, source: int, target: int, cost: float = 0.0, word: str | None = None, tag: str | None = None) -> int:
-        self.arcs[source].append(Arc(target, cost, word, tag))
+    def _arc(
+        self, source: int, target: int, cost: float = 0.0, word: str | None = None, tags: tuple[str, ...] = ()
+    ) -> int:
+        self.arcs[source].append(Arc(target, cost, word, tags))
         return target
 
     def _expand_sequence(self, parent: _Element, state: int, callers: tuple[str, ...]) -> int:
@@ -528,7 +557,7 @@ class _Compiler:
                 return self._expand(_Text(node.text, node.line), state, callers)
             case "tag":
                 self._check_attributes(node, set())
-                return self._arc(state, self._state(), tag=self._tag(node))
+                return self._arc(state, self._state(), tags=(self._tag(node),))
             case "example":
                 return state
         raise self._error(node, f"<{node.name}> is not understood here")
@@ -554,8 +583,7 @@ class _Compiler:
             raise self._error(choice, "<one-of> has no <item>")
         last = self._state()
         for item, weight in zip(items, weights, strict=True):
-            first = self._arc(state, self._state(), -math.log(weight / sum(weights)))
-            self._arc(self._expand_item(item, first, callers), last)
+            self._arc(self._expand_item(item, state, callers), last, -math.log(weight / sum(weights)))
         return last
 
     def _expand_item(self, item: _Element, state: int, callers: tuple[str, ...]) -> int:
@@ -565,28 +593,37 @@ class _Compiler:
         if not _LENGTHS.fullmatch(lengths):
             raise self._error(item, 'digits are numbers from 1 to 99 apart by single spaces ("7 10 12")')
         first = self._state()
-        last = self._expand_repeated(item, first, callers)
-        return self._count_digits(first, last, state, frozenset(map(int, lengths.split())))
+        counted = self._automaton(first, self._expand_repeated(item, first, callers), item)
+        return self._count_digits(counted, state, frozenset(map(int, lengths.split())))
 
-    def _count_digits(self, first: int, last: int, state: int, lengths: frozenset[int]) -> int:
-        """From `state` on a copy of what leads from `first` to `last`, with so many digits on each way; its end."""
+    def _automaton(self, first: int, last: int, element: _Element) -> WordAutomaton:
+        """The automaton of all that leads from `first` to `last`, which `element` stands for."""
+        if any(arc.tags for state in self._silent(first) for arc in self.arcs[state] if arc.word is None):
+            raise self._error(element, "a tag must stand behind a word")
+        try:
+            return determinized(self.arcs, first, {last: 0.0})
+        except ValueError as error:
+            raise self._error(element, f"this is too ambiguous: {error}") from error
+
+    def _count_digits(self, counted: WordAutomaton, state: int, lengths: frozenset[int]) -> int:
+        """From `state` those ways through an automaton that spell so many digits; their end."""
         end = self._state()
-        copies: dict[tuple[int, int], int] = {(first, 0): state}
-        queue = [(first, 0)]
+        copies = {(0, 0): state}
+        queue = [(0, 0)]
         while queue:
             original, count = queue.pop()
             copy = copies[original, count]
-            if original == last and count in lengths:
-                self._arc(copy, end)
-            for arc in tuple(self.arcs[original]):
-                after = Meaning("0" * count) if arc.tag is None else Meaning("0" * count).after(arc.tag)
+            if count in lengths and original in counted.finals:
+                self._arc(copy, end, counted.finals[original])
+            for arc in counted.arcs[original]:
+                after = Meaning("0" * count).after(arc.tags)
                 if after is None or len(after.digits) > max(lengths):
                     continue
                 place = (arc.target, len(after.digits))
                 if place not in copies:
                     copies[place] = self._state()
                     queue.append(place)
-                self._arc(copy, copies[place], arc.cost, arc.word, arc.tag)
+                self._arc(copy, copies[place], arc.cost, arc.word, arc.tags)
         return end
 
     def _expand_repeated(self, item: _Element, state: int, callers: tuple[str, ...]) -> int:
@@ -596,7 +633,7 @@ class _Compiler:
         if most is None:
             loop = self._arc(state, self._state())
             end = self._expand_sequence(item, loop, callers)
-            if self._is_silent(loop, end):
+            if end in self._silent(loop):
                 raise self._error(item, "an item that repeats without end must have a word each time")
             self._arc(end, loop)
             return self._arc(loop, self._state())
@@ -617,7 +654,6 @@ class _Compiler:
             raise self._error(item, "repeat is out of range (at most 100, the smaller number first)")
         return least, most
 
-    def _is_silent(self, source: int, target: int) -> bool:
-        """Whether a way leads from `source` to `target` without a word."""
-        silent = _reached({source}, lambda state: [arc.target for arc in self.arcs[state] if arc.word is None])
-        return target in silent
+    def _silent(self, state: int) -> set[int]:
+        """What is reached from `state` without a word, and itself."""
+        return _reached({state}, lambda state: [arc.target for arc in self.arcs[state] if arc.word is None])
