@@ -52,12 +52,12 @@ class KokoroVoice:
     Nothing is loaded before the first sentence. All voices of a process with the same `threads` share one model.
     """
 
-    def __init__(self, style: str = "jm_kumo", speed: float = 1.0, *, threads: int = 2) -> None:
+    def __init__(self, style: str | Style = "jm_kumo", speed: float = 1.0, *, threads: int = 2) -> None:
         """Choose the sound.
 
         Args:
             style: a style such as "jm_kumo", or styles with weights, "jf_alpha:0.5+jm_kumo:0.5"; the weights are
-                scaled to a sum of one.
+                scaled to a sum of one; or the vectors themselves, as `mix_styles` gives them.
             speed: 1 is the model's own tempo; 0.5 to 2.
             threads: threads of one inference.
 
@@ -66,10 +66,11 @@ class KokoroVoice:
         """
         if not 0.5 <= speed <= 2.0:
             raise VoiceUnavailable(f"The speed of a Kokoro voice lies between 0.5 and 2, not at {speed:g}.")
-        self._style = mix_styles(style)
+        self._style = mix_styles(style) if isinstance(style, str) else style
         self._speed = speed
         self._threads = threads
-        self.name = f"kokoro:{style}@{speed:g}/{REVISION}-{_tables_digest()}"
+        name = style if isinstance(style, str) else hashlib.sha256(style.tobytes()).hexdigest()[:8]
+        self.name = f"kokoro:{name}@{speed:g}/{REVISION}-{_tables_digest()}"
         """Name of the voice, with the revision of the code and of the tables that shape its sound."""
 
     def synthesize(self, text: str, language: str = "bg") -> Sound:
