@@ -359,6 +359,16 @@ def tables(results: Results, names: Sequence[str]) -> str:
     return "\n".join(parts)
 
 
+def screened(sets: Path, names: Iterable[str]) -> str:
+    """How many of each set the independent recogniser got."""
+    rows = []
+    for name in names:
+        kept = [kept for _, kept in rows_of(sets / name)]
+        passed = f"{sum(kept)}/{len(kept)}" if (sets / name / "dropped.tsv").is_file() else "not screened"
+        rows.append([name, str(len(kept)), passed])
+    return markdown(["set", "utterances", "kept by the screening"], rows)
+
+
 def confusion(found: Figures) -> str:
     signs = [*"0123456789", NOTHING]
     rows = [[said or "put in", *(str(found.confusion[said, heard] or "") for heard in signs)] for said in signs]
@@ -433,6 +443,7 @@ def main() -> int:
             for task, heard in zip(tasks, found, strict=True):
                 results[str(task.model)] += heard
         names = [condition.name for condition in conditions]
+        print(screened(options.sets, options.only))
         print(tables(results, names))
         for model in models:
             print(memory(model))

@@ -6,7 +6,8 @@ exactly its digits; a phrase is kept when the phrase of its question that is nea
 means the same. The others move from `index.tsv` to `dropped.tsv` with what was heard; figures are to be given with and
 without them. `--count` moves nothing and tells how many Whisper gets: for people a reference to compare with.
 
-The rule was written before any model of this project had heard the sets, with an eye on the development set alone.
+The rule was written before any model of this project had heard the sets, by looking at what Whisper makes of a few
+strings of the development set and of Festival.
 """
 
 from __future__ import annotations
