@@ -5,11 +5,13 @@
 # make model   synthesises, trains and exports the acoustic model into build/model-candidate (hours)
 # make fixtures  synthesises the recordings in tests/fixtures/ anew
 # make bench   measures delays and memory
+# make sets    renders and screens the sets of recordings by which hearing is measured (half an hour and more)
+# make hearing measures how well the model hears them
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check graphs model fixtures bench
+.PHONY: run test check graphs model fixtures bench sets hearing
 .DELETE_ON_ERROR:
 
 run: .venv/warm
@@ -36,6 +38,21 @@ fixtures: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/call.py
+
+.venv/bench: pyproject.toml .venv/dev
+	$(PIP) -e '.[bench]'
+	sh deploy/bench-packages.sh build
+	touch $@
+
+# PEOPLE is a folder with recordings of people and an index.tsv (path, text, lang, speaker).
+PEOPLE ?= build/people
+
+sets: .venv/bench
+	$(BIN)/python benchmarks/sets.py --people $(PEOPLE)
+	$(BIN)/python benchmarks/screening.py strings phrases neural
+
+hearing: .venv/bench
+	$(BIN)/python benchmarks/hearing.py --det docs/detection.svg
 
 .venv/bin/pip:
 	sh deploy/debian-packages.sh $(PYTHON)

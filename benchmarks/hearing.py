@@ -1,427 +1,472 @@
-"""Measures how well a recognition model hears: digit strings and phrases of held-out voices, people, and no speech.
+"""Measures how well models hear the sets of `sets.py`, and prints the tables of docs/figures.md.
 
-Run it as `python benchmarks/hearing.py --model models/bg-telephone`. Synthetic speech is rendered once and kept in a
-cache folder. People's recordings are read from folders with an `index.tsv` (path, text, lang, speaker) given by
-`--human`; languages other than Bulgarian are heard through the digits' lexicon in `lexica/`. Nothing here may ever be
-trained on.
+Run it as `python benchmarks/hearing.py --model models/bg-telephone`; `--model` may stand several times, then the
+models stand side by side. Every utterance goes over a simulated A-law line: quiet, at 20 dB and at 10 dB of babble,
+street or hum, one of the three each. Foreign people are heard through the digits of their languages in `lexica/`.
+Nothing may ever be trained on these sets or chosen by them.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import math
 import os
-import random
-import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import platformdirs
-import soundfile
+from detection import draw
+from foreign import foreign_model
+from lines import CONDITIONS, NOISES, Condition, framed, send
 from rich.console import Console
-from rich.table import Table
+from rich.progress import track
+from utterances import read_table
 
 from voicebot.acoustics import telephone
-from voicebot.acoustics.graph import compile_model
-from voicebot.audio.sound import TELEPHONE_RATE_HZ, Sound
-from voicebot.audio.wav import read_wav, write_wav
-from voicebot.hearing.recognizer import Recognizer, recognize
+from voicebot.billing.identifier import DEFAULT_SCHEMES
+from voicebot.dialog.conversation import Conversation
+from voicebot.errors import VoicebotError
+from voicebot.evaluation.intervals import Interval
+from voicebot.evaluation.recordings import read_sound
+from voicebot.evaluation.report import as_values
+from voicebot.evaluation.scoring import (
+    NOTHING,
+    ErrorRate,
+    Figures,
+    Operating,
+    Said,
+    Share,
+    Thresholds,
+    Trial,
+    detection_curve,
+)
+from voicebot.evaluation.trials import hear, peak_memory_mb
 from voicebot.hearing.vosk_recognizer import VoskRecognizer
-from voicebot.language.numbers import digits as digit_words
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent
-CACHE = platformdirs.user_cache_path("voicebot") / "benchmarks" / "hearing"
+SETS = REPOSITORY / "build" / "sets"
 
-PHRASES: dict[str, dict[str, str]] = {
-    "confirm": {
-        "да": "yes",
-        "да да": "yes",
-        "точно така": "yes",
-        "правилно": "yes",
-        "не": "no",
-        "грешка": "no",
-        "не е вярно": "no",
-    },
-    "menu": {
-        "повтори": "repeat",
-        "отново": "repeat",
-        "друг номер": "another",
-        "оператор": "operator",
-        "човек": "operator",
-        "край": "end",
-        "не": "end",
-        "благодаря": "end",
-        "помощ": "help",
-    },
-    "identifier": {
-        "оператор": "operator",
-        "помощ": "help",
-        "край": "end",
-        "повтори": "repeat",
-        "не знам": "unknown_number",
-    },
-}
-"""Phrases said alone with what they mean, for each grammar."""
+ANSWERED = ("strings", "numbers", "phrases", "neural", "people-uk", "people-mk", "people-sr")
+"""Sets in which something is said that should be understood."""
+
+REFUSED = ("words", "people-words", "foreign", "no-speech")
+"""Sets in which nothing is; they are heard by each of these grammars over a quiet line."""
+
+GRAMMARS = ("identifier", "confirm", "menu")
+
+POLICY = Conversation(DEFAULT_SCHEMES)
+THRESHOLDS = Thresholds(POLICY.number_confidence, POLICY.intent_confidence, POLICY.yes_confidence)
 
 
-def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a share (E. B. Wilson, 1927)."""
-    if not count:
-        return 0.0, 1.0
-    share = right / count
-    centre = share + z * z / (2 * count)
-    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return (centre - spread) / (1 + z * z / count), (centre + spread) / (1 + z * z / count)
+@dataclass(frozen=True)
+class Heard:
+    """A trial with what its set and its line say of it."""
+
+    trial: Trial
+    row: Mapping[str, str]
+    set: str
+    condition: str
+    noise: str
+    """One of `NOISES`, "" on a quiet line."""
+    kept: bool
+    """Whether the independent recogniser got it too."""
+
+    @property
+    def length(self) -> int:
+        """How many digits are said."""
+        return len(self.trial.said.digits)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Case:
-    """One utterance with what must be heard."""
-
-    wave: telephone.Wave
-    """8 kHz, units of int16, clean."""
-    grammar: str
-    digits: str = ""
-    intent: str | None = None
-    speaker: str = ""
+# Hearing
 
 
-@dataclass
-class Score:
-    """Counts of one set under one condition."""
+@dataclass(frozen=True)
+class Task:
+    """One set heard by one model."""
+
+    model: Path
+    set: str
+    sets: Path
+    every: int
+    """Every so manyth utterance is heard."""
+    conditions: tuple[Condition, ...]
+
+
+def rows_of(folder: Path) -> list[tuple[dict[str, str], bool]]:
+    """The rows of a set, each with whether the screening kept it."""
+    if not (folder / "index.tsv").is_file():
+        raise VoicebotError(f"{folder} has no index.tsv: make the set by 'python benchmarks/sets.py {folder.name}'.")
+    dropped = folder / "dropped.tsv"
+    kept = [(row, True) for row in read_table(folder / "index.tsv")]
+    return kept + [(row, False) for row in (read_table(dropped) if dropped.is_file() else [])]
+
+
+@cache
+def voices_for_babble(sets: Path) -> Sequence[telephone.Wave]:
+    """Speech of many voices that is no part of what is measured by numbers."""
+    rows = [row for row, _ in rows_of(sets / "words")]
+    return [framed(read_sound(sets / "words" / row["path"])) for row in rows[:: max(1, len(rows) // 60)]]
+
+
+def hear_set(task: Task) -> list[Heard]:
+    """All trials of a set."""
+    folder = task.sets / task.set
+    rows = rows_of(folder)[:: task.every]
+    heard = []
+    languages = {row["language"] for row, _ in rows if row["grammar"] in ("digit", "string")}
+    with tempfile.TemporaryDirectory() as temporary:
+        recognizers = {
+            language: VoskRecognizer(foreign_model(task.model, language, Path(temporary) / language))
+            for language in languages
+        }
+        own = VoskRecognizer(task.model)
+        for row, kept in rows:
+            sound = read_sound(folder / row["path"])
+            refused = task.set in REFUSED
+            recognizer = recognizers.get(row["language"], own) if row["grammar"] in ("digit", "string") else own
+            number = zlib.crc32(row["path"].encode())
+            for grammar in GRAMMARS if refused else (row["grammar"],):
+                for condition in task.conditions[:1] if refused else task.conditions:
+                    noise = NOISES[number % len(NOISES)] if condition.snr_db is not None else ""
+                    sent = send(sound, condition, noise, [number, len(condition.name)], voices_for_babble(task.sets))
+                    words = tuple(row["text"].split()) if row["language"] == "bg" else None
+                    said = Said(row["digits"], row["intent"] or None, words)
+                    trial = hear(recognizer, sent, grammar, said, f"{task.set}/{row['path']}")
+                    trial = Trial(
+                        trial.name,
+                        said,
+                        trial.readings,
+                        row["voice"],
+                        grammar,
+                        condition.name,
+                        row["kind"],
+                        trial.sound_s,
+                        trial.cpu_s,
+                    )
+                    heard.append(Heard(trial, row, task.set, condition.name, noise, kept))
+    return heard
+
+
+# Tables
+
+
+@dataclass(frozen=True)
+class Group:
+    """A line of a table."""
 
     name: str
-    condition: str
-    voices: set[str] = field(default_factory=set)
-    right: int = 0
-    count: int = 0
-    edits: int = 0
-    symbols: int = 0
-
-    def add(self, case: Case, heard: str, wanted: str, right: bool) -> None:
-        self.voices.add(case.speaker)
-        self.count += 1
-        self.right += right
-        self.symbols += len(wanted)
-        self.edits += distance(wanted, heard)
+    holds: Callable[[Heard], bool]
 
 
-def distance(wanted: str, heard: str) -> int:
-    """Levenshtein's distance."""
-    row = list(range(len(heard) + 1))
-    for i, sign in enumerate(wanted, start=1):
-        before, row[0] = row[0], i
-        for j, other in enumerate(heard, start=1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (sign != other))
-    return row[-1]
+def _numbers(name: str, test: Callable[[Heard], bool]) -> Group:
+    return Group(name, lambda h: h.length > 0 and test(h))
 
 
-# Sounds
+def _strings(engine: str, length: int, manner: str) -> Group:
+    name = f"synthetic, {engine.capitalize()}, {length} digits, {manner}"
+    return _numbers(
+        name,
+        lambda h: h.set == "strings" and h.row["engine"] == engine and h.length == length and h.row["manner"] == manner,
+    )
 
 
-def synthetic(style: str, per_kind: int, seed: int) -> Iterator[tuple[str, Case]]:
-    """Digit strings and phrases of one Kokoro style, with the names of their sets."""
-    rng = random.Random(seed)
-    for length in (7, 12):
-        for name, separator in (("spelled", ", "), ("connected", " ")):
-            for _ in range(per_kind):
-                digits = "".join(rng.choices("0123456789", k=length))
-                text = separator.join(digit_words(digits))
-                wave = rendered(text, style, rng.choice((0.9, 1.0, 1.1)))
-                yield f"{length} digits {name}", Case(wave, "identifier", digits=digits, speaker=style)
-    for speed in (0.9, 1.1):
-        for grammar, phrases in PHRASES.items():
-            for text, intent in phrases.items():
-                yield f"phrases {grammar}", Case(rendered(text, style, speed), grammar, intent=intent, speaker=style)
+def _ways(manner: str) -> Group:
+    return _numbers(f"synthetic, numbers by {manner}", lambda h: h.set == "numbers" and h.row["manner"] == manner)
 
 
-def rendered(text: str, style: str, speed: float) -> telephone.Wave:
-    """`text` said by Kokoro, with half a second of silence around it."""
-    folder = CACHE / f"{style}@{speed:g}"
-    path = folder / (text.replace(",", "_")[:120] + ".wav")
-    if not path.exists():
-        from voicebot.voice.kokoro import KokoroVoice
-
-        folder.mkdir(parents=True, exist_ok=True)
-        write_wav(path, KokoroVoice(style, speed, threads=1).synthesize(text).resampled(TELEPHONE_RATE_HZ))
-    return framed(read_wav(path).samples.astype(np.float64))
+def _people(set_name: str, language: str, manner: str, what: str) -> Group:
+    return _numbers(f"human, {language}, {what}", lambda h: h.set == set_name and h.row["manner"] == manner)
 
 
-def framed(wave: telephone.Wave, silence_s: float = 0.5) -> telephone.Wave:
-    """`wave` at -18 dB of full scale at its peak, between two silences."""
-    silence = np.zeros(int(TELEPHONE_RATE_HZ * silence_s))
-    return np.concatenate([silence, wave / (np.abs(wave).max() + 1e-9) * 8000, silence])
+def _answers(name: str, grammar: str, test: Callable[[Mapping[str, str]], bool]) -> Group:
+    return Group(name, lambda h: h.set == "phrases" and h.row["grammar"] == grammar and test(h.row))
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """One row of an index."""
-
-    path: Path
-    text: str
-    language: str
-    speaker: str
+def _others(name: str, sets: Sequence[str], test: Callable[[Mapping[str, str]], bool]) -> Group:
+    return Group(name, lambda h: h.set in sets and test(h.row))
 
 
-def recordings(index: Path, folder: str) -> list[Recording]:
-    """The rows of `index` whose path begins with `folder`."""
-    with index.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [
-            Recording(index.parent / row["path"], row["text"], row["lang"], row["speaker"])
-            for row in rows
-            if row["path"].startswith(folder)
-        ]
+NUMBERS = (
+    *(
+        _strings(engine, length, manner)
+        for engine in ("kokoro", "festival")
+        for length in (7, 12)
+        for manner in ("natural", "groups")
+    ),
+    _numbers("synthetic, all 7 digits", lambda h: h.set == "strings" and h.length == 7),
+    _numbers("synthetic, all 12 digits", lambda h: h.set == "strings" and h.length == 12),
+    _numbers("synthetic, a third engine, 1 digit", lambda h: h.set == "neural" and h.length == 1),
+    _numbers("synthetic, a third engine, 7 digits joined", lambda h: h.set == "neural" and h.length > 1),
+    *(_ways(manner) for manner in ("repeats", "pairs", "hundreds", "mixed", "hesitant", "corrected")),
+    _numbers("synthetic, all ways to say numbers", lambda h: h.set == "numbers"),
+    *(
+        _people(set_name, language, manner, what)
+        for set_name, language in (("people-uk", "Ukrainian"), ("people-mk", "Macedonian"), ("people-sr", "Serbian"))
+        for manner, what in (("single", "1 digit"), ("joined", "7 digits joined"))
+    ),
+)
+"""What is said of numbers."""
+
+ANSWERS = (
+    _answers("yes", "confirm", lambda row: row["intent"] == "yes"),
+    _answers("no", "confirm", lambda row: row["intent"] == "no"),
+    _answers("да alone", "confirm", lambda row: row["text"] == "да"),
+    _answers("не alone", "confirm", lambda row: row["text"] == "не"),
+    _answers("commands instead of yes or no", "confirm", lambda row: row["intent"] not in ("yes", "no")),
+    _answers("commands after the bill", "menu", lambda row: True),
+    _answers("commands instead of a number", "identifier", lambda row: True),
+)
+"""What is said of answers."""
+
+OTHERS = (
+    _others("human, other Bulgarian words", ("people-words",), lambda row: row["kind"] == "human"),
+    _others("synthetic, other Bulgarian words", ("words", "people-words"), lambda row: row["kind"] != "human"),
+    _others("human, foreign speech", ("foreign",), lambda row: True),
+    _others("human, coughs and cries", ("no-speech",), lambda row: row["manner"] in ("cough", "cry")),
+    _others("recorded effects", ("no-speech",), lambda row: row["manner"] == "effect"),
+    _others("recorded music", ("no-speech",), lambda row: row["manner"] == "music"),
+    _others("lines without a caller", ("no-speech",), lambda row: row["engine"] == "voicebot"),
+)
+"""What is said of what should not be understood."""
 
 
-def loaded(path: Path) -> telephone.Wave:
-    samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    return Sound.from_float(samples.mean(axis=1), rate_hz).resampled(TELEPHONE_RATE_HZ).samples.astype(np.float64)
+def figures(heard: Iterable[Heard]) -> Figures:
+    return Figures([h.trial for h in heard], THRESHOLDS, lambda digits: DEFAULT_SCHEMES.match(digits) is not None)
 
 
-def trimmed(wave: telephone.Wave) -> telephone.Wave:
-    """Without the silence around it, but 40 ms."""
-    loud = np.flatnonzero(np.abs(wave) > 0.03 * np.abs(wave).max())
-    return wave[max(0, loud[0] - 320) : loud[-1] + 320]
+def _interval(interval: Interval) -> str:
+    return f"{100 * interval[0]:.0f}–{100 * interval[1]:.0f} %"
 
 
-def joined(clips: dict[str, list[tuple[str, telephone.Wave]]], count: int, seed: int) -> Iterator[Case]:
-    """Strings of seven digits made of one speaker's clips with gaps of 80 to 400 ms."""
-    rng = random.Random(seed)
-    speakers = [speaker for speaker in sorted(clips) if len({digit for digit, _ in clips[speaker]}) >= 8]
-    for number in range(count if speakers else 0):
-        speaker = speakers[number % len(speakers)]
-        chosen = rng.choices(clips[speaker], k=7)
-        pieces: list[telephone.Wave] = []
-        for _, wave in chosen:
-            clip = trimmed(wave)
-            pieces += [clip / (np.abs(clip).max() + 1e-9), np.zeros(int(TELEPHONE_RATE_HZ * rng.uniform(0.08, 0.4)))]
-        digits = "".join(digit for digit, _ in chosen)
-        yield Case(framed(np.concatenate(pieces)), "string", digits=digits, speaker=speaker)
+def share(value: Share) -> str:
+    return f"{value.hits}/{value.count}, {_interval(value.interval)}" if value.count else ""
 
 
-# Lines
+def rate(value: ErrorRate) -> str:
+    if not value.edits.count:
+        return ""
+    low, high = value.interval
+    return f"{100 * value.value:.1f} ({100 * low:.1f}–{100 * high:.1f})"
 
 
-def conditions(
-    voices: Sequence[telephone.Wave],
-) -> dict[str, Callable[[telephone.Wave, telephone.Random], telephone.Wave]]:
-    """What lines the utterances are sent over; noises are the average of babble, street and hum."""
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
-    def noisy(ratio_db: float) -> Callable[[telephone.Wave, telephone.Random], telephone.Wave]:
-        def send(wave: telephone.Wave, rng: telephone.Random) -> telephone.Wave:
-            kind = int(rng.integers(3))
-            noise = (
-                telephone.babble(len(wave), rng, voices)
-                if kind == 0
-                else (telephone.street, telephone.hum)[kind - 1](len(wave), rng)
-            )
-            loud = wave[np.abs(wave) > 0.05 * np.abs(wave).max()]
-            noise *= np.sqrt(np.square(loud).mean() / 10 ** (ratio_db / 10))
-            return telephone.a_law(telephone.band_limited(wave + noise))
 
-        return send
+Results = Mapping[str, Sequence[Heard]]
+"""What each model heard."""
 
+
+def compared(
+    results: Results,
+    groups: Sequence[Group],
+    columns: Mapping[str, Callable[[Heard], bool]],
+    cell: Callable[[Figures], str],
+) -> str:
+    """A table with a line for each group and, for each column, a cell for each model."""
+    header = ["", "voices"]
+    for column in columns:
+        header += [column if len(results) == 1 else f"{column}, {model}" for model in results]
+    rows = []
+    for group in groups:
+        found = {model: [h for h in heard if group.holds(h)] for model, heard in results.items()}
+        if not any(found.values()):
+            continue
+        voices = {h.trial.voice for heard in found.values() for h in heard}
+        cells = [cell(figures(h for h in heard if test(h))) for test in columns.values() for heard in found.values()]
+        rows.append([group.name, str(len(voices)), *cells])
+    return markdown(header, rows)
+
+
+def in_condition(name: str) -> Callable[[Heard], bool]:
+    return lambda h: h.condition == name
+
+
+def kept_in(name: str) -> Callable[[Heard], bool]:
+    return lambda h: h.condition == name and h.kept
+
+
+def tables(results: Results, names: Sequence[str]) -> str:
+    """Everything that was measured, as Markdown."""
+    conditions = {name: in_condition(name) for name in names}
+    parts = [
+        "### Numbers, right / all, without what the independent recogniser did not get",
+        compared(results, NUMBERS, {name: kept_in(name) for name in names}, lambda f: share(f.strings)),
+        "### Numbers, right / all, with it",
+        compared(results, NUMBERS, conditions, lambda f: share(f.strings)),
+        "### Numbers right in any reading, without what the independent recogniser did not get",
+        compared(results, NUMBERS, {name: kept_in(name) for name in names}, lambda f: share(f.strings_among_readings)),
+        "### Digit errors in percent, without what the independent recogniser did not get",
+        compared(results, NUMBERS, {name: kept_in(name) for name in names}, lambda f: rate(f.digits)),
+    ]
+    noisy = {
+        f"{name}, {noise}": (lambda h, c=name, n=noise: h.condition == c and h.noise == n and h.kept)
+        for name in names
+        for noise in NOISES
+        if name != "clean"
+    }
+    together = [group for group in NUMBERS if " all " in group.name or group.name.startswith("human, Ukr")]
+    parts += [
+        "### Numbers by noise",
+        compared(results, together, noisy, lambda f: share(f.strings)),
+        "### Answers and commands, right / all (right and sure enough)",
+        compared(results, ANSWERS, conditions, lambda f: f"{share(f.intents)} ({f.intents_taken.hits})"),
+        "### A no taken for a yes",
+        compared(results, [ANSWERS[1]], conditions, lambda f: share(f.no_as_yes)),
+        "### False accepts over a quiet line",
+        compared(
+            results,
+            OTHERS,
+            {"asked for a number: one to read back": lambda h: h.trial.line == "identifier"},
+            lambda f: share(f.false_numbers),
+        ),
+        compared(
+            results,
+            OTHERS,
+            {"asked for a number: digits at 0.5": lambda h: h.trial.line == "identifier"},
+            lambda f: share(f.false_digits),
+        ),
+        compared(
+            results,
+            OTHERS,
+            {"asked yes or no: a yes": lambda h: h.trial.line == "confirm"},
+            lambda f: share(f.false_yes),
+        ),
+        compared(
+            results,
+            OTHERS,
+            {
+                "asked yes or no: any answer": lambda h: h.trial.line == "confirm",
+                "asked after the bill: any command": lambda h: h.trial.line == "menu",
+                "asked for a number: a command": lambda h: h.trial.line == "identifier",
+            },
+            lambda f: share(f.false_intents),
+        ),
+    ]
+    for model, heard in results.items():
+        for name in names:
+            chosen = figures(h for h in heard if h.set == "strings" and h.condition == name and h.kept)
+            parts += [f"### Confusions, {name}, {model}", confusion(chosen)]
+        parts.append(speed(model, figures(heard)))
+    return "\n".join(parts)
+
+
+def screened(sets: Path, names: Iterable[str]) -> str:
+    """How many of each set the independent recogniser got."""
+    rows = []
+    for name in names:
+        kept = [kept for _, kept in rows_of(sets / name)]
+        passed = f"{sum(kept)}/{len(kept)}" if (sets / name / "dropped.tsv").is_file() else "not screened"
+        rows.append([name, str(len(kept)), passed])
+    return markdown(["set", "utterances", "kept by the screening"], rows)
+
+
+def confusion(found: Figures) -> str:
+    signs = [*"0123456789", NOTHING]
+    rows = [[said or "put in", *(str(found.confusion[said, heard] or "") for heard in signs)] for said in signs]
+    return markdown(["said", *(sign or "left out" for sign in signs)], rows)
+
+
+def speed(model: str, found: Figures) -> str:
+    return f"{model}: real-time factor {found.real_time_factor:.4f} on one core over {found.sound_s:.0f} s of sound.\n"
+
+
+def memory(model: Path) -> str:
+    before = peak_memory_mb()
+    recognizer = VoskRecognizer(model)
+    recognizer.load()
+    grown = peak_memory_mb() - before
+    return f"{model.name}: {grown:.0f} MB for the models of {len(recognizer.grammars)} grammars.\n"
+
+
+def curves(heard: Sequence[Heard], names: Sequence[str]) -> dict[str, list[Operating]]:
+    """The DET curves of the numbers in each condition against all other words."""
+    others = [
+        h.trial
+        for h in heard
+        if h.set in ("words", "people-words", "foreign") and h.trial.line == "identifier" and not h.trial.said.digits
+    ]
     return {
-        "clean": lambda wave, rng: telephone.a_law(telephone.band_limited(wave)),
-        "20 dB": noisy(20),
-        "10 dB": noisy(10),
+        name: detection_curve([h.trial for h in heard if h.set == "strings" and h.condition == name and h.kept], others)
+        for name in names
     }
 
 
-# Evaluation
-
-
-class Bench:
-    """Hears cases and counts."""
-
-    def __init__(self, voices: Sequence[telephone.Wave], chosen: Iterable[str]) -> None:
-        self.scores: dict[tuple[str, str], Score] = {}
-        every = conditions(voices)
-        self.conditions = {name: every[name] for name in chosen}
-        self.heard_s = self.spent_s = 0.0
-        self.misses: list[tuple[str, str, str, str]] = []
-
-    def hear(self, name: str, case: Case, recognizer: Recognizer) -> None:
-        for number, (condition, send) in enumerate(self.conditions.items()):
-            rng = np.random.default_rng([len(self.scores), number, int(np.abs(case.wave).sum()) % 2**31])
-            sound = Sound.from_float(send(case.wave, rng) / 32768, TELEPHONE_RATE_HZ)
-            began = time.process_time()
-            best = recognize(recognizer, sound, case.grammar)[0]
-            self.spent_s += time.process_time() - began
-            self.heard_s += sound.duration_ms / 1000
-            score = self.scores.setdefault((name, condition), Score(name, condition))
-            right = best.digits == case.digits and best.intent == case.intent
-            score.add(case, best.digits, case.digits, right)
-            if not right:
-                wanted = case.digits or str(case.intent)
-                self.misses.append((name, condition, wanted, f"{best.text} ({best.confidence:.2f})"))
-
-    def false_alarms(self, name: str, wave: telephone.Wave, speaker: str, recognizer: Recognizer, grammar: str) -> None:
-        """Count an utterance as right when nothing is heard in it with a confidence of one half or more."""
-        sound = Sound.from_float(telephone.a_law(wave) / 32768, TELEPHONE_RATE_HZ)
-        best = recognize(recognizer, sound, grammar)[0]
-        accepted = best.confidence >= 0.5 and bool(best.digits or best.intent)
-        score = self.scores.setdefault((name, grammar), Score(name, grammar))
-        score.add(Case(wave, grammar, speaker=speaker), "", "", not accepted)
-        if accepted:
-            self.misses.append((name, grammar, "-", f"{best.text} ({best.confidence:.2f})"))
-
-    def table(self) -> Table:
-        table = Table("set", "condition", "voices", "right", "share", "95 %", "digit errors")
-        for score in self.scores.values():
-            low, high = wilson(score.right, score.count)
-            errors = f"{100 * score.edits / score.symbols:.1f} %" if score.symbols else ""
-            share = f"{100 * score.right / score.count:.1f} %"
-            interval = f"{100 * low:.1f}-{100 * high:.1f}"
-            table.add_row(
-                score.name,
-                score.condition,
-                str(len(score.voices)),
-                f"{score.right}/{score.count}",
-                share,
-                interval,
-                errors,
-            )
-        return table
-
-
-def foreign_model(model: Path, language: str, folder: Path) -> VoskRecognizer:
-    """`model` with graphs for the digits of another language, "digit" and "string", in `folder`."""
-    words: dict[str, str] = {}
-    for row in (HERE / "lexica" / language / "digits.tsv").read_text(encoding="utf-8").splitlines():
-        if row and not row.startswith("#"):
-            words.setdefault(row.split("\t")[0], str(len(words)))
-    shutil.copytree(model / "am", folder / "am")
-    shutil.copytree(model / "conf", folder / "conf")
-    shutil.copyfile(model / "graphs.toml", folder / "graphs.toml")
-    with (folder / "graphs.toml").open("a", encoding="utf-8") as file:
-        # The same settings as the identifier's, whose place these graphs take.
-        settings = (model / "graphs.toml").read_text(encoding="utf-8").partition("[identifier]")[2].partition("[")[0]
-        file.write(f"\n[digit]{settings}\n[string]{settings}\n")
-    items = "".join(f"<item>{word}<tag>digits:{digit}</tag></item>" for word, digit in words.items())
-    for name, repeat in (("digit", "1"), ("string", "7")):
-        (folder / f"{name}.grxml").write_text(
-            f'<grammar xmlns="http://www.w3.org/2001/06/grammar" version="1.0" xml:lang="{language}" mode="voice" '
-            f'root="u" tag-format="voicebot/1.0"><rule id="u" scope="public"><item repeat="{repeat}">'
-            f"<one-of>{items}</one-of></item></rule></grammar>",
-            encoding="utf-8",
-        )
-    compile_model(folder, folder.glob("*.grxml"), HERE / "lexica" / language)
-    return VoskRecognizer(folder)
-
-
-NOT_DIGITS = {"sr-peri"}
-"""Speakers whose recordings are filed under a digit but are up to ten seconds long: something is told in them."""
-
-DIGIT_NAMES: dict[str, dict[str, str]] = {
-    "mk": dict(zip("нула еден два три четири пет шест седум осум девет".split(), "0123456789", strict=True)),
-    "sr": dict(zip("нула један два три четири пет шест седам осам девет".split(), "0123456789", strict=True)),
-    "uk": {},
-}
-
-
-def human(bench: Bench, model: Path, index: Path) -> None:
-    """People saying digits of other languages: single, and joined into strings."""
-    for language, folders in {
-        "uk": ["ukrainian-digits"],
-        "mk": ["macedonian-digits"],
-        "sr": ["serbian-digits"],
-    }.items():
-        with tempfile.TemporaryDirectory() as folder:
-            recognizer = foreign_model(model, language, Path(folder))
-            clips: dict[str, list[tuple[str, telephone.Wave]]] = {}
-            for row in (row for name in folders for row in recordings(index, f"test/{name}")):
-                digit = DIGIT_NAMES[language].get(row.text, row.text)
-                if len(digit) == 1 and digit.isdecimal() and row.speaker not in NOT_DIGITS:
-                    wave = loaded(row.path)
-                    clips.setdefault(row.speaker, []).append((digit, wave))
-                    case = Case(framed(wave), "digit", digits=digit, speaker=row.speaker)
-                    bench.hear(f"people, {language}, single digits", case, recognizer)
-            for case in joined(clips, 60 if language == "uk" else 20, 5):
-                bench.hear(f"people, {language}, 7 digits joined", case, recognizer)
-
-
-def rejection(bench: Bench, recognizer: Recognizer, index: Path | None, voices: Sequence[telephone.Wave]) -> None:
-    """Other words, noises and music."""
-    rng = np.random.default_rng(11)
-    for number in range(60):
-        size = int(TELEPHONE_RATE_HZ * rng.uniform(1.0, 4.0))
-        match number % 4:
-            case 0:
-                wave = telephone.music(size, rng)
-            case 1:
-                wave = telephone.babble(size, rng, voices) if voices else telephone.street(size, rng)
-            case 2:
-                wave = telephone.BACKGROUNDS[rng.integers(len(telephone.BACKGROUNDS))](size, rng)
-            case _:
-                pieces = [0.001 * telephone.white(2000, rng)]
-                for _ in range(4):
-                    pieces += [
-                        telephone.EVENTS[rng.integers(len(telephone.EVENTS))](rng),
-                        0.001 * telephone.white(3000, rng),
-                    ]
-                wave = np.concatenate(pieces) * 4
-        for grammar in ("identifier", "confirm", "menu"):
-            bench.false_alarms("noise and music", 2500 * wave, "-", recognizer, grammar)
-    for row in recordings(index, "test/bulgarian-words") if index else []:
-        for grammar in ("identifier", "confirm", "menu"):
-            bench.false_alarms("people, other words", framed(loaded(row.path)), row.speaker, recognizer, grammar)
+def as_record(heard: Heard) -> dict[str, Any]:
+    """A trial as plain values; the sets hold nobody's number."""
+    best = heard.trial.best
+    return {
+        "file": heard.trial.name,
+        "condition": heard.condition,
+        "noise": heard.noise,
+        "grammar": heard.trial.line,
+        "kept": heard.kept,
+        "said": heard.row["digits"] or heard.row["intent"],
+        "text": heard.row["text"],
+        "heard": best.text,
+        "digits": best.digits,
+        "intent": best.intent,
+        "confidence": round(best.confidence, 4),
+        "right": heard.trial.right,
+    }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=REPOSITORY / "models" / "bg-telephone")
-    parser.add_argument("--styles", nargs="*", default=["jf_nezumi"], help="Kokoro styles that training never heard")
-    parser.add_argument("--per-kind", type=int, default=12, help="digit strings of each kind and style")
-    parser.add_argument("--human", type=Path, help="index.tsv of people's recordings")
-    parser.add_argument("--conditions", nargs="*", default=["clean", "20 dB", "10 dB"])
-    parser.add_argument("--render-only", action="store_true")
-    parser.add_argument("--no-rejection", action="store_true")
-    parser.add_argument("--misses", action="store_true", help="print what was not heard rightly")
-    parser.add_argument("--json", type=Path, help="where to write the counts")
+    parser.add_argument("--model", type=Path, action="append", help="a model's folder; may stand several times")
+    parser.add_argument("--sets", type=Path, default=SETS)
+    parser.add_argument("--only", nargs="*", default=[*ANSWERED, *REFUSED], metavar="SET", help="these sets alone")
+    parser.add_argument("--quick", action="store_true", help="every fifth utterance, clean and at 10 dB")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that hear at once")
+    parser.add_argument("--det", type=Path, help="draw the DET curves into this SVG or PNG")
+    parser.add_argument("--json", type=Path, help="write every trial and the totals there")
     options = parser.parse_args()
-    cases = [pair for style in options.styles for pair in synthetic(style, options.per_kind, 3)]
-    if options.render_only:
-        return 0
-    voices = [case.wave for _, case in cases[:40]] or [framed(telephone.white(8000, np.random.default_rng(0)))]
-    bench = Bench(voices, options.conditions)
-    recognizer = VoskRecognizer(options.model)
-    for name, case in cases:
-        bench.hear(f"synthetic, {name}", case, recognizer)
-    if not options.no_rejection:
-        rejection(bench, recognizer, options.human, voices)
-    if options.human:
-        human(bench, options.model, options.human)
-    console = Console(width=140)
-    console.print(bench.table())
-    console.print(f"real-time factor {bench.spent_s / max(bench.heard_s, 1e-9):.4f} over {bench.heard_s:.0f} s")
-    if options.misses:
-        for miss in bench.misses:
-            console.print(*miss, sep=" | ")
+    models = options.model or [REPOSITORY / "models" / "bg-telephone"]
+    conditions = (CONDITIONS[0], CONDITIONS[2]) if options.quick else CONDITIONS
+    tasks = [
+        Task(model, name, options.sets, 5 if options.quick else 1, conditions)
+        for model in models
+        for name in options.only
+    ]
+    results: dict[str, list[Heard]] = {str(model): [] for model in models}
+    try:
+        with ProcessPoolExecutor(options.jobs) as pool:
+            found = track(pool.map(hear_set, tasks), total=len(tasks), console=Console(stderr=True))
+            for task, heard in zip(tasks, found, strict=True):
+                results[str(task.model)] += heard
+        names = [condition.name for condition in conditions]
+        print(screened(options.sets, options.only))
+        print(tables(results, names))
+        for model in models:
+            print(memory(model))
+        if options.det:
+            several = len(models) > 1
+            draw(
+                {
+                    f"{name}, {model}" if several else name: points
+                    for model, heard in results.items()
+                    for name, points in curves(heard, names).items()
+                },
+                options.det,
+            )
+    except VoicebotError as error:
+        print(f"hearing: {error}", file=sys.stderr)
+        return 1
     if options.json:
-        rows = [
-            {
-                "set": s.name,
-                "condition": s.condition,
-                "voices": len(s.voices),
-                "right": s.right,
-                "count": s.count,
-                "edits": s.edits,
-                "symbols": s.symbols,
-            }
-            for s in bench.scores.values()
-        ]
+        values = {
+            model: {"totals": as_values(figures(heard)), "trials": [as_record(h) for h in heard]}
+            for model, heard in results.items()
+        }
         part = options.json.with_name(options.json.name + ".part")
-        part.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(values, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         os.replace(part, options.json)
     return 0
 

@@ -128,6 +128,15 @@ def test_recordings_are_recognised_one_object_a_line_in_order(env: dict[str, str
     assert all(set(line) == {"file", "text", "digits", "confidence", "alternatives"} for line in lines)
 
 
+def test_a_set_of_recordings_is_evaluated(env: dict[str, str], tmp_path: Path) -> None:
+    done = run("evaluate", FIXTURES / "evaluation.csv", "--json", tmp_path / "figures.json", env=env)
+    assert done.returncode == 0 and "numbers right" in done.stdout and "real-time factor" in done.stdout.lower()
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert figures["strings"]["hits"] == figures["strings"]["count"] == 2
+    assert figures["intents"]["hits"] == 1 and figures["false_numbers"]["count"] == 2
+    assert 0 < figures["real_time_factor"] < 1 and figures["peak_memory_mb"] > 20
+
+
 @pytest.mark.parametrize("name", ["16k-16bit-stereo", "44k1-24bit", "48k-float", "8k-8bit", "8k-mulaw"])
 def test_any_rate_and_width_is_recognised(name: str, env: dict[str, str]) -> None:
     done = run("recognize", "--grammar", "confirm", FIXTURES / f"format-{name}.wav", "--json", env=env)
@@ -151,6 +160,13 @@ def test_a_text_with_figures_is_spoken(env: dict[str, str], tmp_path: Path) -> N
         (("call", "--reply", "/nowhere/x.wav", "--hang-up-after", "100"), "cannot be written"),
         (("recognize", FIXTURES / "cut-off.wav"), "cut off"),
         (("recognize", FIXTURES / "yes.wav", "--grammar", "nonsense"), "nonsense"),
+        (("evaluate", "nowhere"), "does not exist"),
+        (("evaluate", FIXTURES), "has no index.tsv"),
+        (("evaluate", FIXTURES / "fixtures.tsv"), 'lacks the column "path"'),
+        (("evaluate", FIXTURES / "evaluation.csv", "--json", "/nowhere/x.json"), "cannot be written"),
+        (("evaluate", FIXTURES / "evaluation.csv", "--model", "/nowhere"), "no recognition model"),
+        (("evaluate", FIXTURES / "evaluation.csv", "--grammar", "nonsense"), "nonsense"),
+        (("evaluate", FIXTURES / "unreadable.csv"), "cut off"),
         (("bill", "12345"), "5 digits"),
         (("bill", "30000000000x"), "other signs"),
         (("bill", "300000000999"), "No customer has the number"),

@@ -135,6 +135,49 @@ def recognize(
 
 
 @app.command()
+def evaluate(
+    recordings: Annotated[Path, typer.Argument(metavar="DIR|CSV", help="A folder with index.tsv, or a table.")],
+    grammar: Annotated[str, typer.Option(help="The question that rows answer which name none.")] = "identifier",
+    model: Annotated[Path | None, typer.Option(help="Another model than that of the settings.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")] = None,
+    config: Config = None,
+) -> None:
+    """Measure how well recordings are heard: by voice, line and noise, with 95 % intervals and the worst files."""
+    from voicebot.dialog.conversation import Conversation
+    from voicebot.evaluation import report
+    from voicebot.evaluation.recordings import read_set
+    from voicebot.evaluation.scoring import Figures, Thresholds
+    from voicebot.evaluation.trials import hear_all, peak_memory_mb
+    from voicebot.hearing.vosk_recognizer import VoskRecognizer
+    from voicebot.language.srgs import load_grammar
+
+    chosen = _settings(config)
+    folder = model or chosen.recognition.model
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise VoicebotError(f"{json_file} cannot be written: there is no folder {json_file.parent}.")
+    found = read_set(recordings)
+    before_mb = peak_memory_mb()
+    recognizer = VoskRecognizer(folder)
+    names = {recording.grammar or grammar for recording in found}
+    recognizer.load(names)
+    models_mb = peak_memory_mb() - before_mb
+    grammars = {name: load_grammar(folder / "graphs" / name / "grammar.grxml") for name in names}
+    policy = Conversation(chosen.schemes)
+    with Progress(TextColumn("Hearing"), BarColumn(), MofNCompleteColumn(), console=err, transient=True) as progress:
+        trials = list(hear_all(recognizer, progress.track(found), grammars.__getitem__, grammar))
+    figures = Figures(
+        trials,
+        Thresholds(policy.number_confidence, policy.intent_confidence, policy.yes_confidence),
+        lambda digits: chosen.schemes.match(digits) is not None,
+    )
+    memory = report.Memory(peak_memory_mb(), models_mb)
+    report.show(figures, memory, Console(width=None if sys.stdout.isatty() else 140))
+    if json_file is not None:
+        text = json.dumps(report.as_json(figures, memory), ensure_ascii=False, indent=1)
+        json_file.write_text(text + "\n", encoding="utf-8")
+
+
+@app.command()
 def say(
     text: Annotated[str, typer.Argument(help="What to say; figures are spoken as words.")],
     output: Annotated[Path, typer.Option("--output", help="The WAV file to write.")],
