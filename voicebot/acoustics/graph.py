@@ -174,6 +174,9 @@ class _GraphBuilder:
 
     The words leave a hub as a tree of their phones. An output label stands where its word parts from all others, and a
     cost where it is clear that it will be paid. Equal rests of trees, wherever they hang, are one.
+
+    Unknown words stand before the first word and behind an utterance, where at a further cost another may follow: one
+    loop of phones for all ends, because loops at each of them took most of the time in which noise is decoded.
     """
 
     def __init__(self, automaton: WordAutomaton, lexicon: Lexicon, settings: GraphSettings) -> None:
@@ -184,11 +187,20 @@ class _GraphBuilder:
         self.fst = Fst()
         self._trees: dict[tuple[int, tuple[_Spelling, ...]], int] = {}
         hubs = [self._state() for _ in automaton.arcs]
+        begin, first_word = self._pauses(hubs[0]), self._state()
+        before = self._pauses(self._unknown(begin))
+        behind_begin = self._state()
+        behind = self._pauses(self._unknown(behind_begin))
+        self.fst.finals.update({begin: 0.0, before: 0.0, behind: 0.0})
+        self.fst.arc(begin, first_word)
+        self.fst.arc(before, first_word)
+        self.fst.arc(behind, first_word, cost=settings.unknown_cost)
         for state, arcs in enumerate(automaton.arcs):
-            leaving = self._pauses(hubs[state])
-            if state == 0 or state in automaton.finals:
-                leaving = self._perhaps_unknown(leaving)
-                self.fst.finals[leaving] = settings.grammar_scale * automaton.finals.get(state, 0.0)
+            leaving = self._pauses(hubs[state]) if state else first_word
+            if state in automaton.finals:
+                cost = settings.grammar_scale * automaton.finals[state]
+                self.fst.finals[leaving] = cost
+                self.fst.arc(leaving, behind_begin, cost=cost)
             self._grow(leaving, [spelling for arc in arcs for spelling in self._spellings(arc, hubs[arc.target])])
 
     def _state(self) -> int:
@@ -221,12 +233,6 @@ class _GraphBuilder:
             self.fst.arc(pause, leaving)
             pause = self._phone(pause, second, cost=costs[second], frame_cost=self.settings.pause_frame_cost)
             self.fst.arc(pause, leaving)
-        return leaving
-
-    def _perhaps_unknown(self, source: int) -> int:
-        """The state reached from `source` over nothing, or over unknown words and the pause behind them."""
-        leaving = self._pauses(self._unknown(source))
-        self.fst.arc(source, leaving)
         return leaving
 
     def _spellings(self, arc: Arc, hub: int) -> Iterator[_Spelling]:
