@@ -100,6 +100,12 @@ class Dialog(_Section):
     """Misses after which the keypad is asked for."""
     keypad_tries: int = Field(2, ge=1)
     """Further misses after which a person is."""
+    number_confidence: float = Field(0.1, ge=0, le=1)
+    """Least confidence (a probability) of a spoken number; low, because each is read back."""
+    sure_confidence: float = Field(0.8, ge=0, le=1)
+    """Confidence (a probability) from which a spoken number is read back without asking the books for alike ones."""
+    most_comparisons: int = Field(5, ge=0)
+    """How often in a call the books may be asked so."""
     operator: str = "operator"
     """Whom callers are handed to; empty when there is nobody."""
 
@@ -190,7 +196,15 @@ class Settings(BaseSettings):
     @property
     def conversation(self) -> Conversation:
         """The policy of the conversation."""
-        return Conversation(self.schemes, self.dialog.speech_tries, self.dialog.keypad_tries)
+        dialog = self.dialog
+        return Conversation(
+            self.schemes,
+            dialog.speech_tries,
+            dialog.keypad_tries,
+            number_confidence=dialog.number_confidence,
+            sure_confidence=dialog.sure_confidence,
+            most_comparisons=dialog.most_comparisons,
+        )
 
     @property
     def listener_timers(self) -> ListenerTimers:
