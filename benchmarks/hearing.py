@@ -33,7 +33,7 @@ from voicebot.billing.identifier import DEFAULT_SCHEMES
 from voicebot.dialog.conversation import Conversation
 from voicebot.errors import VoicebotError
 from voicebot.evaluation.intervals import Interval
-from voicebot.evaluation.recordings import read_sound
+from voicebot.evaluation.recordings import Recording, read_sound
 from voicebot.evaluation.report import as_values
 from voicebot.evaluation.scoring import (
     NOTHING,
@@ -72,6 +72,7 @@ class Heard:
     trial: Trial
     row: Mapping[str, str]
     set: str
+    grammar: str
     condition: str
     noise: str
     """One of `NOISES`, "" on a quiet line."""
@@ -138,19 +139,15 @@ def hear_set(task: Task) -> list[Heard]:
                     sent = send(sound, condition, noise, [number, len(condition.name)], voices_for_babble(task.sets))
                     words = tuple(row["text"].split()) if row["language"] == "bg" else None
                     said = Said(row["digits"], row["intent"] or None, words)
-                    trial = hear(recognizer, sent, grammar, said, f"{task.set}/{row['path']}")
-                    trial = Trial(
-                        trial.name,
-                        said,
-                        trial.readings,
-                        row["voice"],
-                        grammar,
-                        condition.name,
-                        row["kind"],
-                        trial.sound_s,
-                        trial.cpu_s,
+                    about = Recording(
+                        folder / row["path"],
+                        voice=row["voice"],
+                        line=noise or "quiet",
+                        snr=condition.name,
+                        kind=row["kind"],
                     )
-                    heard.append(Heard(trial, row, task.set, condition.name, noise, kept))
+                    trial = hear(recognizer, sent, grammar, said, f"{task.set}/{row['path']}", about)
+                    heard.append(Heard(trial, row, task.set, grammar, condition.name, noise, kept))
     return heard
 
 
@@ -325,28 +322,28 @@ def tables(results: Results, names: Sequence[str]) -> str:
         compared(
             results,
             OTHERS,
-            {"asked for a number: one to read back": lambda h: h.trial.line == "identifier"},
+            {"asked for a number: one to read back": lambda h: h.grammar == "identifier"},
             lambda f: share(f.false_numbers),
         ),
         compared(
             results,
             OTHERS,
-            {"asked for a number: digits at 0.5": lambda h: h.trial.line == "identifier"},
+            {"asked for a number: digits at 0.5": lambda h: h.grammar == "identifier"},
             lambda f: share(f.false_digits),
         ),
         compared(
             results,
             OTHERS,
-            {"asked yes or no: a yes": lambda h: h.trial.line == "confirm"},
+            {"asked yes or no: a yes": lambda h: h.grammar == "confirm"},
             lambda f: share(f.false_yes),
         ),
         compared(
             results,
             OTHERS,
             {
-                "asked yes or no: any answer": lambda h: h.trial.line == "confirm",
-                "asked after the bill: any command": lambda h: h.trial.line == "menu",
-                "asked for a number: a command": lambda h: h.trial.line == "identifier",
+                "asked yes or no: any answer": lambda h: h.grammar == "confirm",
+                "asked after the bill: any command": lambda h: h.grammar == "menu",
+                "asked for a number: a command": lambda h: h.grammar == "identifier",
             },
             lambda f: share(f.false_intents),
         ),
@@ -392,7 +389,7 @@ def curves(heard: Sequence[Heard], names: Sequence[str]) -> dict[str, list[Opera
     others = [
         h.trial
         for h in heard
-        if h.set in ("words", "people-words", "foreign") and h.trial.line == "identifier" and not h.trial.said.digits
+        if h.set in ("words", "people-words", "foreign") and h.grammar == "identifier" and not h.trial.said.digits
     ]
     return {
         name: detection_curve([h.trial for h in heard if h.set == "strings" and h.condition == name and h.kept], others)
@@ -407,7 +404,7 @@ def as_record(heard: Heard) -> dict[str, Any]:
         "file": heard.trial.name,
         "condition": heard.condition,
         "noise": heard.noise,
-        "grammar": heard.trial.line,
+        "grammar": heard.grammar,
         "kept": heard.kept,
         "said": heard.row["digits"] or heard.row["intent"],
         "text": heard.row["text"],
