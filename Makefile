@@ -2,7 +2,7 @@
 # make test    installs what tests need and passes them
 # make check   linting and types
 # make graphs  compiles grammars/ and bg_lexicon/ into models/
-# make model   synthesises, trains and exports the acoustic model into build/model-candidate (hours)
+# make model   synthesises, trains and exports the acoustic model into build/model-candidate (hours); SMOKE=1: a useless one in minutes
 # make fixtures  synthesises the recordings in tests/fixtures/ anew
 # make bench   measures delays and memory
 # make sets    renders and screens the sets of recordings by which hearing is measured (half an hour and more)
@@ -31,7 +31,7 @@ graphs: .venv/dev
 model: .venv/dev
 	$(PIP) -e '.[train]'
 	sh deploy/train-packages.sh $${XDG_CACHE_HOME:-$$HOME/.cache}/voicebot/acoustics/styles
-	$(BIN)/python -m voicebot.acoustics.recipe
+	$(BIN)/python -m voicebot.acoustics.recipe $(if $(SMOKE),--smoke --work build/smoke --out build/smoke/model)
 
 fixtures: .venv/dev
 	$(BIN)/python tests/fixtures/make.py

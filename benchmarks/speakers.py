@@ -16,16 +16,13 @@ from typing import Protocol
 
 import numpy as np
 
+from voicebot.acoustics.synthesis import DEVELOPMENT_STYLES, TEST_STYLES
 from voicebot.audio.sound import Sound
 from voicebot.audio.wav import read_wav
 from voicebot.errors import VoicebotError
 from voicebot.voice.kokoro import MAX_TOKENS, KokoroVoice
 
-TEST_STYLES = ("jf_gongitsune", "jf_nezumi", "af_bella", "am_michael", "bf_emma", "bm_george", "if_sara", "pm_alex")
-"""Kokoro's styles that are kept for tests: nothing is trained or chosen by them, nor by mixtures with them."""
-
-DEVELOPMENT_STYLES = ("af_sky", "am_eric", "zf_xiaoni", "em_alex")
-"""Kokoro's styles by which costs and confidences are chosen; training hears none of them."""
+__all__ = ["CZECH_VOICES", "DEVELOPMENT_STYLES", "TEST_STYLES", "FestivalSpeaker", "KokoroSpeaker", "Speaker"]
 
 CZECH_VOICES = ("czech_dita", "czech_machac", "czech_krb", "czech_ph")
 """Festival's Czech voices, each made of the recorded diphones of one person: a woman, a man, a child and a man."""

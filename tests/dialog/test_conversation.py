@@ -229,7 +229,7 @@ def test_an_unclear_answer_to_the_read_back_asks_again_and_never_tells_the_debt(
 
 
 def test_a_yes_that_is_hardly_heard_does_not_count() -> None:
-    assert Talk().says(number("1000001")).says(command("yes", 0.65)).prompts == ["confirm_unclear"]
+    assert Talk().says(number("1000001")).says(command("yes", 0.45)).prompts == ["confirm_unclear"]
     assert Talk().says(number("1000001")).says(command("no", 0.65)).prompts == ["rejected", "ask_again"]
 
 

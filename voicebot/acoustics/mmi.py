@@ -21,6 +21,8 @@ from voicebot.language.phones import PHONES
 
 _STAY = _LEAVE = 0.5
 _NEVER = -1e30
+IMPOSSIBLE = -1e20
+"""A logarithm of a likelihood below this one stands for none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +71,8 @@ def runs(labels: NDArray[np.integer]) -> NDArray[np.intp]:
 
 def numerators(scores: Tensor, labels: NDArray[np.integer], denominator: Denominator, tolerance: int) -> Tensor:
     """The logarithm of the likelihood of the phones in `labels`, each near its place, shape (batch,).
+
+    It is below `IMPOSSIBLE` where there are too many phones for their places.
 
     Args:
         scores: as for `Denominator`, shape (batch, outputs, phones).

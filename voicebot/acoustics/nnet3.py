@@ -1,14 +1,15 @@
-"""The acoustic model as Kaldi's text: writes networks as `final.mdl`, reads them back and computes them in numpy.
+"""The acoustic model as Kaldi's file: writes networks as `final.mdl`, reads them back and computes them in numpy.
 
 It knows the part of Kaldi's nnet3 that a TDNN needs; no torch is needed here. The layout of the file is that of
-Kaldi's `TransitionModel::Write` and `Nnet::Write` in text mode.
+Kaldi's `TransitionModel::Write`, `Nnet::Write` and `AmNnetSimple::Write` in binary mode, little-endian.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -92,16 +93,16 @@ def write_model(model: AcousticModel, folder: Path, acoustic_scale: float) -> No
     for name in ("am", "conf"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     part = folder / "am" / "final.mdl.part"
-    with part.open("w", encoding="ascii") as file:
-        file.writelines(_model_text(model))
+    with part.open("wb") as file:
+        file.writelines(_model_bytes(model))
     part.replace(folder / "am" / "final.mdl")
     (folder / "conf" / "mfcc.conf").write_text(MFCC_CONF, encoding="ascii")
     (folder / "conf" / "model.conf").write_text(_MODEL_CONF.format(scale=acoustic_scale), encoding="ascii")
 
 
 _MODEL_CONF = """\
---min-active=200
---max-active=3000
+--min-active=50
+--max-active=1000
 --beam=13.0
 --lattice-beam=4.0
 --acoustic-scale={scale:g}
@@ -123,18 +124,10 @@ def _position_phones() -> list[int]:
     return [outputs[label] for label in sorted(outputs)]
 
 
-def _model_text(model: AcousticModel) -> Iterator[str]:
-    outputs = _position_phones()
-    labels = range(1, len(outputs) + 1)
-    yield "<TransitionModel> \n<Topology> \n<TopologyEntry> \n<ForPhones> \n"
-    yield " ".join(map(str, labels)) + "\n</ForPhones> \n"
-    yield "<State> 0 <PdfClass> 0 <Transition> 0 0.5 <Transition> 1 0.5 </State> \n<State> 1 </State> \n"
-    yield f"</TopologyEntry> \n</Topology> \n<Triples> {len(outputs)} \n"
-    yield from (f"{label} 0 {output} \n" for label, output in zip(labels, outputs, strict=True))
-    yield (
-        "</Triples> \n<LogProbs> \n [ 0 " + f"{_HALF} " * (2 * len(outputs)) + "]\n</LogProbs> \n</TransitionModel> \n"
-    )
-    nodes, components = [f"input-node name=input dim={BINS}"], list[str]()
+def _model_bytes(model: AcousticModel) -> Iterator[bytes]:
+    yield b"\0B"
+    yield from _transition_model()
+    nodes, components = [f"input-node name=input dim={BINS}"], list[bytes]()
     last = "input"
     for number, layer in enumerate(model.layers):
         frames = ", ".join(last if not offset else f"Offset({last}, {offset})" for offset in layer.offsets)
@@ -149,40 +142,81 @@ def _model_text(model: AcousticModel) -> Iterator[str]:
         if layer.residual:
             total = f"sum{number}"
             nodes.append(f"component-node name={total} component={total} input=Sum({last}, {before})")
-            dimension = f"<Dim> {len(layer.bias)} <BackpropScale> 1"
-            components.append(f"<ComponentName> {total} <NoOpComponent> {dimension} </NoOpComponent> \n")
+            dimension = _token("<Dim>") + _int(len(layer.bias)) + _token("<BackpropScale>") + _float(1.0)
+            components.append(_component(total, "NoOp", dimension))
             last = total
     if model.softmax:
         nodes.append(f"component-node name=log-softmax component=log-softmax input={last}")
         components.append(_nonlinear("log-softmax", "LogSoftmax", len(model.layers[-1].bias)))
         last = "log-softmax"
     nodes.append(f"output-node name=output input={last} objective=linear")
-    yield "<Nnet3> \n" + "\n".join(nodes) + f"\n\n<NumComponents> {len(components)} \n"
+    yield _token("<Nnet3>") + ("\n" + "\n".join(nodes) + "\n\n").encode("ascii")
+    yield _token("<NumComponents>") + _int(len(components))
     yield from components
-    yield f"</Nnet3> \n<LeftContext> {model.context} <RightContext> {model.context} <Priors> {_vector(model.priors)}"
+    yield _token("</Nnet3>") + _token("<LeftContext>") + _int(model.context)
+    yield _token("<RightContext>") + _int(model.context) + _token("<Priors>") + _vector(model.priors)
 
 
-def _affine(name: str, layer: AffineLayer) -> str:
-    rows = "\n".join("  " + " ".join(f"{value:.6g}" for value in row) for row in layer.weights)
-    linear = f"<LinearParams>  [\n{rows} ]\n<BiasParams> {_vector(layer.bias)}"
-    return f"<ComponentName> {name} <FixedAffineComponent> {linear}</FixedAffineComponent> \n"
+def _transition_model() -> Iterator[bytes]:
+    """Every phone label has one state, which is kept or left with probability 1/2 and scored by the phone's output."""
+    outputs = _position_phones()
+    labels = np.arange(1, len(outputs) + 1)
+    entries = np.concatenate([[-1], np.zeros(len(outputs))])  # for each label its topology: all have the only one
+    yield _token("<TransitionModel>") + _token("<Topology>") + _ints(labels) + _ints(entries)
+    emitting = _int(0) + _int(2) + _int(0) + _float(0.5) + _int(1) + _float(0.5)
+    final = _int(-1) + _int(0)
+    yield _int(1) + _int(2) + emitting + final + _token("</Topology>")
+    yield _token("<Triples>") + _int(len(outputs))
+    yield from (_int(int(label)) + _int(0) + _int(output) for label, output in zip(labels, outputs, strict=True))
+    halves = np.concatenate([[0.0], np.full(2 * len(outputs), _HALF)])
+    yield _token("</Triples>") + _token("<LogProbs>") + _vector(halves)
+    yield _token("</LogProbs>") + _token("</TransitionModel>")
 
 
-def _nonlinear(name: str, kind: str, dimension: int) -> str:
-    statistics = "<ValueAvg>  [ ]\n<DerivAvg>  [ ]\n<Count> 0 <OderivRms>  [ ]\n<OderivCount> 0 "
-    repair = "<NumDimsSelfRepaired> 0 <NumDimsProcessed> 0 <SelfRepairScale> 0 "
-    return f"<ComponentName> {name} <{kind}Component> <Dim> {dimension} {statistics}{repair}</{kind}Component> \n"
+def _component(name: str, kind: str, body: bytes) -> bytes:
+    begin = _token("<ComponentName>") + _token(name) + _token(f"<{kind}Component>")
+    return begin + body + _token(f"</{kind}Component>")
 
 
-def _vector(values: Vector) -> str:
-    return " [ " + " ".join(f"{value:.6g}" for value in values) + " ]\n"
+def _affine(name: str, layer: AffineLayer) -> bytes:
+    rows, columns = layer.weights.shape
+    weights = b"FM " + _int(rows) + _int(columns) + layer.weights.astype("<f4").tobytes()
+    return _component(
+        name, "FixedAffine", _token("<LinearParams>") + weights + _token("<BiasParams>") + _vector(layer.bias)
+    )
+
+
+def _nonlinear(name: str, kind: str, dimension: int) -> bytes:
+    nothing = _vector(np.zeros(0))
+    statistics = _token("<ValueAvg>") + nothing + _token("<DerivAvg>") + nothing + _token("<Count>") + _float(0.0)
+    derivatives = _token("<OderivRms>") + nothing + _token("<OderivCount>") + _float(0.0)
+    repair = b"".join(
+        _token(mark) + _float(0.0) for mark in ("<NumDimsSelfRepaired>", "<NumDimsProcessed>", "<SelfRepairScale>")
+    )
+    return _component(name, kind, _token("<Dim>") + _int(dimension) + statistics + derivatives + repair)
+
+
+def _token(text: str) -> bytes:
+    return f"{text} ".encode("ascii")
+
+
+def _int(value: int) -> bytes:
+    return struct.pack("<bi", 4, value)
+
+
+def _float(value: float) -> bytes:
+    return struct.pack("<bf", 4, value)
+
+
+def _ints(values: NDArray[np.number]) -> bytes:
+    return struct.pack("<bi", 4, len(values)) + values.astype("<i4").tobytes()
+
+
+def _vector(values: Vector) -> bytes:
+    return b"FV " + _int(len(values)) + values.astype("<f4").tobytes()
 
 
 _NODE = re.compile(r"^component-node name=(\S+) component=\S+ input=(.+)$", re.MULTILINE)
-_AFFINE = re.compile(
-    r"<ComponentName> (\S+) <FixedAffineComponent> <LinearParams>\s*\[(.*?)\]\s*<BiasParams>\s*\[(.*?)\]", re.DOTALL
-)
-_PRIORS = re.compile(r"<Priors>\s*\[(.*?)\]", re.DOTALL)
 
 
 def read_model(path: Path) -> AcousticModel:
@@ -192,39 +226,43 @@ def read_model(path: Path) -> AcousticModel:
         NetworkFileError: it is no such file, or it is cut short.
     """
     try:
-        text = path.read_text(encoding="ascii")
-        priors = _PRIORS.search(text)
-        if priors is None:
-            raise ValueError("it has no priors")
-        affine = {name: (_rows(weights), _rows(bias)[0]) for name, weights, bias in _AFFINE.findall(text)}
+        content = path.read_bytes()
+        begin = content.index(b"<Nnet3> \n")
+        end = content.index(b"\n\n", begin)
+        affine: dict[str, tuple[Matrix, Vector]] = {}
+        place = end
+        for _ in range(content.count(b"<FixedAffineComponent> ", end)):
+            place = content.index(b"<FixedAffineComponent> ", place)
+            name = content[:place].rpartition(b"<ComponentName> ")[2].decode("ascii").strip()
+            weights, place = _numbers(content, content.index(b"<LinearParams> FM ", place) + 18, 2)
+            bias, place = _numbers(content, content.index(b"<BiasParams> FV ", place) + 16, 1)
+            affine[name] = weights, bias
+        priors, _ = _numbers(content, content.index(b"<Priors> FV ", place) + 12, 1)
         layers: list[AffineLayer] = []
         softmax = False
-        for name, wanted in _NODE.findall(text):
+        for name, wanted in _NODE.findall(content[begin:end].decode("ascii")):
             if name in affine:
-                offsets = tuple(int(offset or 0) for offset in _offsets(wanted))
-                layers.append(AffineLayer(offsets, *affine[name], relu=False))
+                layers.append(AffineLayer(tuple(_offsets(wanted)), *affine[name], relu=False))
             elif name.startswith("relu"):
-                layers[-1] = _changed(layers[-1], relu=True)
+                layers[-1] = replace(layers[-1], relu=True)
             elif name.startswith("sum"):
-                layers[-1] = _changed(layers[-1], residual=True)
+                layers[-1] = replace(layers[-1], residual=True)
             else:
                 softmax = True
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError, struct.error) as error:
         raise NetworkFileError(f"{path} cannot be read as an acoustic model: {error}.") from error
-    return AcousticModel(tuple(layers), np.array(priors[1].split(), np.float64), softmax)
+    return AcousticModel(tuple(layers), priors, softmax)
 
 
-def _offsets(splice: str) -> Sequence[str]:
-    """The offsets in "Append(Offset(x, -1), x, Offset(x, 1))"; "" for a frame as it is."""
+def _numbers(content: bytes, place: int, dimensions: int) -> tuple[NDArray[np.float64], int]:
+    """The matrix or vector whose sizes stand at `place`, and the place behind it."""
+    sizes = [struct.unpack_from("<bi", content, place + 5 * number)[1] for number in range(dimensions)]
+    first, count = place + 5 * dimensions, int(np.prod(sizes))
+    return np.frombuffer(content, "<f4", count, first).astype(np.float64).reshape(sizes), first + 4 * count
+
+
+def _offsets(splice: str) -> Iterator[int]:
+    """The offsets in "Append(Offset(x, -1), x, Offset(x, 1))"; 0 for a frame as it is."""
     inside = splice.removeprefix("Append(").removesuffix(")")
-    return [offset for offset, _ in re.findall(r"Offset\([^,]+, (-?\d+)\)|()[\w-]+", inside)]
-
-
-def _changed(layer: AffineLayer, *, relu: bool | None = None, residual: bool = False) -> AffineLayer:
-    return AffineLayer(
-        layer.offsets, layer.weights, layer.bias, layer.relu if relu is None else relu, layer.residual or residual
-    )
-
-
-def _rows(text: str) -> Matrix:
-    return np.array([line.split() for line in text.strip().splitlines()], np.float64)
+    for offset, _ in re.findall(r"Offset\([^,]+, (-?\d+)\)|()[\w-]+", inside):
+        yield int(offset or 0)

@@ -15,13 +15,16 @@ when it is complete. What it makes depends on the seed and the packages alone.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import platformdirs
@@ -66,11 +69,15 @@ SYNTHETIC_SOURCES = ("kokoro", "piper", "espeak")
 class Amounts:
     """How much of everything."""
 
-    shard: int = 60
+    shard: int = 30
     """Synthetic utterances in a shard."""
+    people_shard: int = 400
+    """People's utterances in a shard."""
+    people: int | None = None
+    """Most utterances of each corpus; None for all."""
     kokoro_shards: int = 60
-    piper_shards: int = 25
-    espeak_shards: int = 25
+    piper_shards: int = 50
+    espeak_shards: int = 40
     joined: int = 2400
     """Strings made of people's single words."""
     silent: int = 1000
@@ -85,6 +92,22 @@ class Amounts:
     sequence_epochs: int = 3
     sequence_rate: float = 5e-4
     """Highest learning rate on sequences."""
+
+
+SMOKE = Amounts(
+    shard=10,
+    people=60,
+    kokoro_shards=2,
+    piper_shards=2,
+    espeak_shards=4,
+    joined=10,
+    silent=20,
+    bootstrap_width=32,
+    width=32,
+    epochs=1,
+    sequence_epochs=1,
+)
+"""Just enough of everything to see that each stage works; the model is good for nothing."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +125,8 @@ class Recipe:
     """A model folder whose network finds the phones; without it the bootstrap network does."""
     amounts: Amounts
     seed: int
+    jobs: int
+    """Processes that make shards at the same time."""
     progress: Progress
 
     # Speech
@@ -118,9 +143,13 @@ class Recipe:
         for folder in self.corpora:
             people[f"corpus-{folder.name}"] = lambda folder=folder: corpora.folder_of_recordings(folder)  # type: ignore[misc]
         for name, read in people.items():
-            path = self.work / "speech" / name / "0000.npz"
-            if not path.exists():
-                write_shard(path, list(self._counted(f"reading {name}", read())))
+            folder = self.work / "speech" / name
+            if not folder.exists():
+                part, size = folder.with_name(f"{name}.part"), self.amounts.people_shard
+                utterances = list(self._counted(f"reading {name}", islice(read(), self.amounts.people)))
+                for number, first in enumerate(range(0, len(utterances), size)):
+                    write_shard(part / f"{number:04}.npz", utterances[first : first + size])
+                part.replace(folder)
         texts = text_source([load_grammar(path) for path in sorted(self.grammars.glob("*.grxml"))], self.word_list)
         lexicon = load_lexicon(self.lexicon)
         amounts = self.amounts
@@ -128,11 +157,11 @@ class Recipe:
         self._synthetic("piper", PiperSpeech(texts, lexicon), amounts.piper_shards)
         self._synthetic("kokoro", KokoroSpeech(texts, lexicon, training_styles(self.styles)), amounts.kokoro_shards)
 
-    def _synthetic(self, name: str, make: ShardMaker, shards: int) -> None:
-        for number in self._tracked(f"speaking: {name}", range(shards)):
-            path = self.work / "speech" / name / f"{number:04}.npz"
-            if not path.exists():
-                write_shard(path, make(self.seed + 1000 + number, self.amounts.shard))
+    def _synthetic(self, name: str, speak: ShardMaker, shards: int) -> None:
+        def make(path: Path) -> None:
+            write_shard(path, speak(self.seed + 1000 + int(path.stem), self.amounts.shard))
+
+        self._make(f"speaking: {name}", make, [self.work / "speech" / name / f"{n:04}.npz" for n in range(shards)])
 
     # Alignment
 
@@ -155,12 +184,14 @@ class Recipe:
     def alignment(self) -> None:
         """Find the phones in all speech by the bootstrap network; drop what does not fit its text."""
         scores_of = self._scorer()
+
+        def make(path: Path) -> None:
+            spoken = read_shard(self.work / "speech" / path.parent.name / path.name)
+            found = (self._aligned(u, scores_of) for u in spoken)
+            write_shard(path, [u for u in found if u is not None])
+
         shards = sorted((self.work / "speech").glob("*/*.npz"))
-        for path in self._tracked("alignment", shards):
-            target = self.work / "aligned" / path.parent.name / path.name
-            if not target.exists():
-                found = (self._aligned(u, scores_of) for u in read_shard(path))
-                write_shard(target, [u for u in found if u is not None])
+        self._make("alignment", make, [self.work / "aligned" / path.parent.name / path.name for path in shards])
 
     def _scorer(self) -> Callable[[Features], Scores]:
         """What gives the phones' scores in each frame: the model at `aligner`, or the bootstrap network."""
@@ -194,22 +225,20 @@ class Recipe:
         shards = sorted((self.work / "aligned").glob("*/*.npz"))
         pool = [u for path in shards[:: max(1, len(shards) // 12)] for u in read_shard(path)[:40]]
         line = Line([at_telephone_rate(u) for u in pool], effects)
-        for path in self._tracked("lines", shards):
-            target = self.work / "examples" / f"{path.parent.name}-{path.stem}.npz"
-            if not target.exists():
-                rng = self._random(target.name)
-                write_examples(target, [e for u in read_shard(path) for e in self._copies(u, line, rng)])
-        target = self.work / "examples" / "joined-0000.npz"
-        if not target.exists():
-            rng = self._random(target.name)
-            strings = list(self.joined(shards))
-            write_examples(
-                target, [e for u in self._tracked("lines: joined", strings) for e in self._copies(u, line, rng)]
-            )
-        target = self.work / "examples" / "silent-0000.npz"
-        if not target.exists():
-            rng = self._random(target.name)
-            write_examples(target, [example_without_speech(line, rng) for _ in range(self.amounts.silent)])
+        sources: dict[Path, Callable[[], Iterable[Utterance]]] = {
+            self.work / "examples" / f"{path.parent.name}-{path.name}": partial(read_shard, path) for path in shards
+        }
+        sources[self.work / "examples" / "joined-0000.npz"] = partial(self.joined, shards)
+        silent = self.work / "examples" / "silent-0000.npz"
+
+        def make(path: Path) -> None:
+            rng = np.random.default_rng([self.seed, *path.name.encode()])
+            if path == silent:
+                write_examples(path, [example_without_speech(line, rng) for _ in range(self.amounts.silent)])
+            else:
+                write_examples(path, [e for u in sources[path]() for e in self._copies(u, line, rng)])
+
+        self._make("lines", make, [*sources, silent])
 
     def _copies(self, utterance: Utterance, line: Line, rng: np.random.Generator) -> Iterator[Example]:
         variation = SYNTHETIC if utterance.source in SYNTHETIC_SOURCES else HUMAN
@@ -229,7 +258,7 @@ class Recipe:
         rng = random.Random(self.seed)
         for number in range(self.amounts.joined if speakers else 0):
             speaker = speakers[number % len(speakers)]
-            yield join(rng.choices(words[speaker], k=rng.randint(2, 6)), rng)
+            yield join(rng.choices(words[speaker], k=rng.randint(2, 8)), rng)
 
     # Network
 
@@ -285,8 +314,28 @@ class Recipe:
             self.progress.advance(task)
         self.progress.update(task, total=self.progress.tasks[task].completed)
 
-    def _random(self, name: str) -> np.random.Generator:
-        return np.random.default_rng([self.seed, *name.encode()])
+    def _make(self, name: str, make: Callable[[Path], None], targets: Sequence[Path]) -> None:
+        """Have `make` make those of `targets` that are not there, in `jobs` processes."""
+        missing = [path for path in targets if not path.exists()]
+        task = self.progress.add_task(name, total=len(targets), completed=len(targets) - len(missing))
+        for _ in in_processes(make, missing, self.jobs):
+            self.progress.advance(task)
+
+
+_work: Callable[[Any], None]
+
+
+def in_processes(work: Callable[[Item], None], items: Sequence[Item], processes: int) -> Iterator[None]:
+    """Do `work` for each item in forked processes, which share what is in memory; tells of each one that is done."""
+    global _work
+    _work = work
+    fork = multiprocessing.get_context("fork")
+    with fork.Pool(processes, torch.set_num_threads, (1,)) as pool:
+        yield from pool.imap_unordered(_do, items)
+
+
+def _do(item: Any) -> None:
+    _work(item)
 
 
 def join(utterances: Sequence[Utterance], rng: random.Random) -> Utterance:
@@ -335,8 +384,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--aligner", type=Path, help="folder of a model that aligns instead of the bootstrap network")
     parser.add_argument("--styles", type=Path, help="folder of the npm package kokoro-js, unpacked")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads for training")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count() or 1, help="threads for training, processes for the rest"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of everything random")
+    parser.add_argument("--smoke", action="store_true", help="a little of everything, to see that each stage works")
     stages = ("speech", "bootstrap", "alignment", "examples", "network", "sequences", "export")
     parser.add_argument("--only", choices=stages, action="append", help="stages to do; may be repeated; all by default")
     options = parser.parse_args(arguments)
@@ -350,10 +402,11 @@ def main(arguments: list[str] | None = None) -> int:
                 options.lexicon,
                 options.word_list,
                 options.corpus,
-                options.styles or options.work / "styles" / "package",
+                options.styles or work / "styles" / "package",
                 options.aligner,
-                Amounts(),
+                SMOKE if options.smoke else Amounts(),
                 options.seed,
+                options.threads,
                 progress,
             )
             for stage in options.only or stages:

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from voicebot.acoustics.examples import Example
 from voicebot.acoustics.features import BINS, SUBSAMPLING
-from voicebot.acoustics.mmi import Denominator, numerators
+from voicebot.acoustics.mmi import IMPOSSIBLE, Denominator, numerators
 from voicebot.acoustics.network import Tdnn, Trained, context, padded
 from voicebot.acoustics.perturbation import Perturbation
 from voicebot.language.phones import PHONE_INDEX, PHONES, SILENCE
@@ -83,7 +83,9 @@ def train(
         if denominator is not None:
             assert network.likelihood is not None
             scores = network.likelihood(hidden.float()).transpose(1, 2)
-            difference = denominator(scores) - numerators(scores, labels, denominator, schedule.tolerance)
+            right = numerators(scores, labels, denominator, schedule.tolerance)
+            possible = right.detach() > IMPOSSIBLE
+            difference = (denominator(scores) - right)[possible]
             loss = difference.mean() / scores.shape[1] + schedule.entropy_share * loss
             loss = loss + schedule.output_decay * scores.square().mean()
         optimiser.zero_grad()

@@ -120,7 +120,7 @@ class Conversation:
     """How often in a call they may."""
     intent_confidence: float = 0.5
     """Least confidence of a command or a no."""
-    yes_confidence: float = 0.7
+    yes_confidence: float = 0.5
     """Least confidence of a yes, which lets a debt be told."""
 
     def step(self, state: State, event: DialogEvent) -> Step:
