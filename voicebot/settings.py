@@ -100,8 +100,8 @@ class Dialog(_Section):
     """Misses after which the keypad is asked for."""
     keypad_tries: int = Field(2, ge=1)
     """Further misses after which a person is."""
-    number_confidence: float = Field(0.1, ge=0, le=1)
-    """Least confidence (a probability) of a spoken number; low, because each is read back."""
+    number_confidence: float = Field(0.4, ge=0, le=1)
+    """Least confidence (a probability) of a spoken number; on development voices no right one had less."""
     sure_confidence: float = Field(0.8, ge=0, le=1)
     """Confidence (a probability) from which a spoken number is read back without asking the books for alike ones."""
     most_comparisons: int = Field(5, ge=0)

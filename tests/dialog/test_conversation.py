@@ -37,7 +37,7 @@ class Talk:
     """A conversation that is fed events, and what came of the last one."""
 
     def __init__(self, *known: Identifier, **knobs: int) -> None:
-        self.conversation = Conversation(DEFAULT_SCHEMES, **knobs)
+        self.conversation = Conversation(DEFAULT_SCHEMES, **{"number_confidence": 0.1, **knobs})
         self.known = frozenset(known)
         self.comparisons: list[tuple[Identifier, ...]] = []
         self.state = State()

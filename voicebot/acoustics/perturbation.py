@@ -28,9 +28,9 @@ class Perturbation:
     """Share in which neighbouring bands are lost in their mean."""
     bands: int = 6
     """Most bands that are lost."""
-    noise: float = 0.3
+    noise: float = 0.5
     """Share to which noise is added."""
-    ratio_db: tuple[float, float] = (3.0, 25.0)
+    ratio_db: tuple[float, float] = (0.0, 25.0)
     """Least and most distance between the loudest band and moment of chunk and noise."""
     gap: float = 0.3
     """Share in which a few frames are lost in the mean."""

@@ -75,22 +75,22 @@ class Amounts:
     """People's utterances in a shard."""
     people: int | None = None
     """Most utterances of each corpus; None for all."""
-    kokoro_shards: int = 60
+    kokoro_shards: int = 45
     piper_shards: int = 50
     espeak_shards: int = 40
     joined: int = 2400
     """Strings made of people's single words."""
     silent: int = 1000
     """Lines on which nobody speaks."""
-    copies: dict[str, int] = field(default_factory=lambda: {"kokoro": 3, "tuxpaint-bg": 3, "gcompris": 2})
+    copies: dict[str, int] = field(default_factory=lambda: {"kokoro": 6, "tuxpaint-bg": 3, "gcompris": 2})
     """How often an utterance of a source, or of a speaker, goes over a line; once where nothing is said."""
     worst_doubt: float = 2.5
     """Alignments that fit worse (nats a speech frame) are thrown away."""
     bootstrap_width: int = 160
     width: int = 256
-    epochs: int = 4
-    sequence_epochs: int = 3
-    sequence_rate: float = 5e-4
+    epochs: int = 3
+    sequence_epochs: int = 8
+    sequence_rate: float = 1e-3
     """Highest learning rate on sequences."""
 
 

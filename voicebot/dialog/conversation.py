@@ -112,15 +112,15 @@ class Conversation:
     """Further misses after which a person is."""
     unclear_tries: int = 3
     """Unclear answers in a row to a yes/no question before it is given up."""
-    number_confidence: float = 0.1
-    """Least confidence of a spoken number; low, because each is read back."""
+    number_confidence: float = 0.4
+    """Least confidence of a spoken number; on development voices no right one had less."""
     sure_confidence: float = 0.8
     """Confidence of a spoken number from which it is read back as it was heard; below it, the books help to choose."""
     most_comparisons: int = 5
     """How often in a call they may."""
     intent_confidence: float = 0.5
     """Least confidence of a command or a no."""
-    yes_confidence: float = 0.5
+    yes_confidence: float = 0.6
     """Least confidence of a yes, which lets a debt be told."""
 
     def step(self, state: State, event: DialogEvent) -> Step:
