@@ -191,6 +191,10 @@ class Ears:
 # Fitting
 
 
+FEWEST = 60
+"""Fewest right and fewest wrong readings that weights are learnt from: with 20 they knew nothing."""
+
+
 def fitted(heard: Sequence[Heard], grammar: Grammar) -> Calibration | None:
     """The logistic model of all readings, by Newton's method; None where there is too little to learn from."""
     rows, right, weights = [], [], []
@@ -202,7 +206,7 @@ def fitted(heard: Sequence[Heard], grammar: Grammar) -> Calibration | None:
             rows.append(astuple(evidence))
             right.append(float(correct))
             weights.append(weight)
-    if sum(right) < 20 or len(right) - sum(right) < 20:
+    if sum(right) < FEWEST or len(right) - sum(right) < FEWEST:
         return None
     x, y, weight = np.array(rows), np.array(right), np.array(weights)
     weight /= weight.sum()
