@@ -18,7 +18,7 @@ from voicebot.language.srgs import Grammar, WordAutomaton
 _ORDINARY_WORD = re.compile("[а-я]{3,12}")
 
 Shares = Mapping[str, float]
-"""How much of the texts each kind makes up; see `TextSource.KINDS`."""
+"""How much of the texts each kind makes up; `TextSource.draw` has the kinds."""
 
 SHORT_FIRST: Shares = {
     "digits": 0.40,
