@@ -98,6 +98,8 @@ class Task:
     every: int
     """Every so manyth utterance is heard."""
     conditions: tuple[Condition, ...]
+    grammar: str = ""
+    """When given, only what answers this grammar, or nothing at all, is heard, and by this grammar alone."""
 
 
 def rows_of(folder: Path) -> list[tuple[dict[str, str], bool]]:
@@ -110,16 +112,23 @@ def rows_of(folder: Path) -> list[tuple[dict[str, str], bool]]:
 
 
 @cache
-def voices_for_babble(sets: Path) -> Sequence[telephone.Wave]:
-    """Speech of many voices that is no part of what is measured by numbers."""
-    rows = [row for row, _ in rows_of(sets / "words")]
-    return [framed(read_sound(sets / "words" / row["path"])) for row in rows[:: max(1, len(rows) // 60)]]
+def voices_for_babble(folder: Path) -> Sequence[telephone.Wave]:
+    """Speech of many voices: those utterances of a set that answer nothing."""
+    rows = [row for row, _ in rows_of(folder) if answers_nothing(row)]
+    return [framed(read_sound(folder / row["path"])) for row in rows[:: max(1, len(rows) // 60)]]
+
+
+def answers_nothing(row: Mapping[str, str]) -> bool:
+    return not row["digits"] and not row["intent"]
 
 
 def hear_set(task: Task) -> list[Heard]:
     """All trials of a set."""
     folder = task.sets / task.set
     rows = rows_of(folder)[:: task.every]
+    if task.grammar:
+        rows = [(row, kept) for row, kept in rows if row["grammar"] == task.grammar or answers_nothing(row)]
+    voices = voices_for_babble(folder if task.set == "development" else task.sets / "words")
     heard = []
     languages = {row["language"] for row, _ in rows if row["grammar"] in ("digit", "string")}
     with tempfile.TemporaryDirectory() as temporary:
@@ -133,10 +142,10 @@ def hear_set(task: Task) -> list[Heard]:
             refused = task.set in REFUSED
             recognizer = recognizers.get(row["language"], own) if row["grammar"] in ("digit", "string") else own
             number = zlib.crc32(row["path"].encode())
-            for grammar in GRAMMARS if refused else (row["grammar"],):
+            for grammar in GRAMMARS if refused else (task.grammar or row["grammar"],):
                 for condition in task.conditions[:1] if refused else task.conditions:
                     noise = NOISES[number % len(NOISES)] if condition.snr_db is not None else ""
-                    sent = send(sound, condition, noise, [number, len(condition.name)], voices_for_babble(task.sets))
+                    sent = send(sound, condition, noise, [number, len(condition.name)], voices)
                     words = tuple(row["text"].split()) if row["language"] == "bg" else None
                     said = Said(row["digits"], row["intent"] or None, words)
                     about = Recording(
