@@ -15,10 +15,11 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import baresip
 import numpy as np
+import soxr
 import structlog
 from baresip import Event, StackEvent
 
@@ -40,10 +41,8 @@ Admit = Callable[[], AbstractContextManager[Callable[[CallLeg], Awaitable[object
 
 LEAD_FRAMES = 3
 """Frames that are handed to the stack ahead of time, so that a late metronome is not heard."""
-JITTER_FRAMES = 2
-"""Frames of the caller that wait before the first is heard, on top of the stack's own jitter buffer."""
-MOST_WAITING_FRAMES = 10
-"""More of them than this, and some are dropped, so that the bot does not answer to what is long past."""
+MOST_OWED_FRAMES = 10
+"""Frames of the caller that may be late, on top of the stack's own jitter buffer, before they count as lost."""
 MOST_UNHEARD = 500
 """Media that may wait for the conductor: 10 s."""
 _BEAT_S = FRAME_MS / 1000
@@ -91,6 +90,7 @@ class SipLeg:
         self._ready: asyncio.Queue[Media] = asyncio.Queue()
         self._playout = Playout(TELEPHONE_RATE_HZ)
         self._leaving: deque[tuple[int, Playback]] = deque()
+        self._beats = 0
         self._now_ms = 0
         self._sound = _CallerSound()
         self._started = False
@@ -98,7 +98,9 @@ class SipLeg:
         self.late_frames = 0
         """Frames that left later than they were due: the caller heard a gap."""
         self.unheard_frames = 0
-        """Frames of the caller that were dropped, because they came too late or the conductor did."""
+        """Frames of the caller that were dropped because the conductor came too late for them."""
+        self.worst_backlog_ms = 0
+        """How far the conductor was behind the line, at worst."""
         call.on(self._follow)
 
     @property
@@ -108,7 +110,7 @@ class SipLeg:
 
     @property
     def lost_frames(self) -> int:
-        """Frames of the caller that were not there when they were due."""
+        """Gaps in the sound of the caller."""
         return self._sound.lost
 
     async def answer(self, after_s: float) -> bool:
@@ -156,41 +158,40 @@ class SipLeg:
             if not self._hold_beats_left:
                 self._close()
             return
-        self._now_ms += FRAME_MS
+        self._beats += 1
         bot_speaking = self._playout.current is not None
         frame, ended = self._playout.next_frame()
         stopped = any(playback.stopped for playback in ended)
-        caller = self._exchange(frame, urgent=bot_speaking, flush=stopped)
-        self._put(Frame(caller, self._now_ms, bot_speaking))
-        due_ms = self._now_ms + LEAD_FRAMES * FRAME_MS
-        self._leaving.extend((self._now_ms if playback.stopped else due_ms, playback) for playback in ended)
-        while self._leaving and (stopped or self._leaving[0][0] <= self._now_ms):
+        for caller in self._exchange(frame, urgent=bot_speaking, flush=stopped):
+            self._now_ms += FRAME_MS
+            self._put(Frame(caller, self._now_ms, bot_speaking))
+        self._leaving.extend((self._beats + (0 if stopped else LEAD_FRAMES), playback) for playback in ended)
+        while self._leaving and (stopped or self._leaving[0][0] <= self._beats):
             self._put(PlaybackEnded(self._leaving.popleft()[1], self._now_ms))
 
-    def _exchange(self, frame: Samples, *, urgent: bool, flush: bool) -> Samples:
-        """Hand a frame to the stack, as far ahead as `LEAD_FRAMES`, and fetch one of the caller."""
-        audio = self._call.audio
-        try:
+    def _exchange(self, frame: Samples, *, urgent: bool, flush: bool) -> list[Samples]:
+        """Hand a frame to the stack, as far ahead as `LEAD_FRAMES`, and fetch what has come from the caller."""
+        audio, info = self._call.audio, None
+        with suppress(baresip.AudioNotActive, baresip.AudioRestarted):
             info = audio.info()
             if info.tx_ready:
-                waiting = info.tx_buffered // _FRAME_BYTES
-                if flush:
-                    audio.flush_tx()
-                    waiting = 0
-                elif not waiting and self._started:
-                    self.late_frames += urgent
-                if waiting < LEAD_FRAMES - 1:
-                    audio.write(bytes(_FRAME_BYTES * (LEAD_FRAMES - 1 - waiting)))
-                if urgent or waiting <= LEAD_FRAMES:
-                    audio.write(frame.tobytes())
-                self._started = True
-            if info.rx_ready:
-                return self._sound.fetch(audio, info)
-        except (baresip.AudioNotActive, baresip.AudioRestarted):
-            pass
-        return np.zeros(FRAME_SAMPLES, np.int16)
+                self._send(audio, frame, 0 if flush else info.tx_buffered // _FRAME_BYTES, urgent=urgent, flush=flush)
+            return self._sound.fetch(audio, info)
+        return self._sound.fetch(audio, None)
+
+    def _send(self, audio: baresip.CallAudio, frame: Samples, waiting: int, *, urgent: bool, flush: bool) -> None:
+        if flush:
+            audio.flush_tx()
+        elif not waiting and self._started:
+            self.late_frames += urgent
+        if waiting < LEAD_FRAMES - 1:
+            audio.write(bytes(_FRAME_BYTES * (LEAD_FRAMES - 1 - waiting)))
+        if urgent or waiting <= LEAD_FRAMES:
+            audio.write(frame.tobytes())
+        self._started = True
 
     def _put(self, media: Media) -> None:
+        self.worst_backlog_ms = max(self.worst_backlog_ms, self._ready.qsize() * FRAME_MS)
         if isinstance(media, Frame) and self._ready.qsize() >= MOST_UNHEARD:
             self.unheard_frames += 1
         else:
@@ -214,25 +215,50 @@ class SipLeg:
 
 
 class _CallerSound:
-    """The caller's sound out of the stack's buffer, frame by frame."""
+    """The caller's sound out of the stack's buffer, in frames at 8 kHz.
+
+    Hearing may lag behind the line, so sound that comes late is waited for instead of having a hole put into it; only
+    after `MOST_OWED_FRAMES` does silence take its place.
+    """
 
     def __init__(self) -> None:
         self.lost = 0
+        self._owed = 0
         self._flowing = False
+        self._rate_hz = TELEPHONE_RATE_HZ
+        self._resampler: soxr.ResampleStream | None = None
+        self._rest = np.zeros(0, np.int16)
 
-    def fetch(self, audio: baresip.CallAudio, info: baresip.AudioInfo) -> Samples:
-        """The next frame; silence where there is none. What waits for too long is dropped, oldest first."""
-        waiting = info.rx_buffered // _FRAME_BYTES
-        if not self._flowing and waiting < JITTER_FRAMES:
-            return np.zeros(FRAME_SAMPLES, np.int16)
-        if waiting > MOST_WAITING_FRAMES:
-            audio.read(_FRAME_BYTES * (waiting - JITTER_FRAMES))
-        if not waiting:
-            self._flowing = False
-            self.lost += 1
-            return np.zeros(FRAME_SAMPLES, np.int16)
-        self._flowing = True
-        return np.frombuffer(audio.read(_FRAME_BYTES), np.int16)
+    def fetch(self, audio: baresip.CallAudio, info: baresip.AudioInfo | None) -> list[Samples]:
+        """What has come in the last 20 ms; called so often. What the sender's clock is ahead of ours is dropped."""
+        self._owed += 1
+        size = info.rx_sample_rate * info.rx_channels * 2 * FRAME_MS // 1000 if info and info.rx_ready else 0
+        waiting = info.rx_buffered // size if info and size else 0
+        if waiting > self._owed + MOST_OWED_FRAMES:
+            audio.read(size * (waiting - self._owed))
+        count = min(waiting, self._owed)
+        if count:
+            self._flowing = True
+            self._owed -= count
+            return [self._frame(audio.read(size), info) for _ in range(count)]
+        if self._owed <= MOST_OWED_FRAMES:
+            return []
+        self.lost += self._flowing
+        self._flowing = False
+        self._owed -= 1
+        return [np.zeros(FRAME_SAMPLES, np.int16)]
+
+    def _frame(self, pcm: bytes, info: baresip.AudioInfo) -> Samples:
+        samples = np.frombuffer(pcm, np.int16)[:: info.rx_channels]
+        return samples if info.rx_sample_rate == TELEPHONE_RATE_HZ else self._resampled(samples, info.rx_sample_rate)
+
+    def _resampled(self, samples: Samples, rate_hz: int) -> Samples:
+        if self._resampler is None or self._rate_hz != rate_hz:
+            self._resampler = soxr.ResampleStream(rate_hz, TELEPHONE_RATE_HZ, 1, dtype="int16", quality="MQ")
+            self._rate_hz, self._rest = rate_hz, np.zeros(FRAME_SAMPLES, np.int16)
+        self._rest = np.concatenate([self._rest, self._resampler.resample_chunk(np.ascontiguousarray(samples))])
+        frame, self._rest = self._rest[:FRAME_SAMPLES], self._rest[FRAME_SAMPLES:]
+        return np.pad(frame, (0, FRAME_SAMPLES - len(frame)))
 
 
 class Telephone:
@@ -296,10 +322,11 @@ class Telephone:
                 await self._runtime.drain()
 
     async def _open_accounts(self) -> None:
-        """One account for all callers who ring by address, and those that settings name."""
-        await self._open_account(_account(self._sip, "voicebot", self.address))
+        """For each transport an account for callers who ring by address, and those that settings name."""
+        for transport in self._sip.transports:
+            await self._open_account(_everybodys_account(self._sip, self.address, transport))
         for named in self._sip.accounts:
-            agent = await self._open_account(_account(self._sip, named.user, named.domain, named))
+            agent = await self._open_account(_account(self._sip, named))
             if named.register_s:
                 self._tasks.create_task(self._register(agent, named))
 
@@ -429,7 +456,6 @@ def _stack_config(sip: Sip, host: str, port: int) -> baresip.Config:
         "audio_jitter_buffer_type adaptive",
         "audio_jitter_buffer_ms 20-200",
         f"ausrc_srate {TELEPHONE_RATE_HZ}",
-        f"auplay_srate {TELEPHONE_RATE_HZ}",
         "opus_stereo no",
         "opus_sprop_stereo no",
         *([f"sip_certificate {sip.certificate}"] if "tls" in sip.transports else []),
@@ -443,24 +469,33 @@ def _stack_config(sip: Sip, host: str, port: int) -> baresip.Config:
     )
 
 
-def _account(sip: Sip, user: str, domain: str, named: SipAccount | None = None) -> baresip.Account:
-    """An account in the stack's words; without `named`, the one that takes whatever is not for another."""
-    always = ("video_codecs=none", "mediaenc=srtp")
-    codecs = tuple(_CODECS[name] for name in sip.codecs)
-    if named is None:
-        return baresip.Account(
-            user, domain, "", reg_interval=0, audio_codecs=codecs, extra_params=(*always, "catchall=yes")
-        )
+_ALWAYS = ("video_codecs=none", "mediaenc=srtp")
+"""Without video, of which the stack would otherwise tell in a re-INVITE; SRTP for whoever offers it."""
+
+
+def _everybodys_account(sip: Sip, address: str, transport: Literal["udp", "tcp", "tls"]) -> baresip.Account:
     return baresip.Account(
-        user,
-        domain,
+        "voicebot",
+        address,
+        "",
+        reg_interval=0,
+        transport=transport,
+        audio_codecs=tuple(_CODECS[name] for name in sip.codecs),
+        extra_params=(*_ALWAYS, "catchall=yes"),
+    )
+
+
+def _account(sip: Sip, named: SipAccount) -> baresip.Account:
+    return baresip.Account(
+        named.user,
+        named.domain,
         named.password.get_secret_value(),
         registrar=named.proxy,
         reg_interval=named.register_s,
         transport=named.transport,
-        audio_codecs=codecs,
+        audio_codecs=tuple(_CODECS[name] for name in sip.codecs),
         auth_user=named.auth_user,
-        extra_params=always,
+        extra_params=_ALWAYS,
     )
 
 
