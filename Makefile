@@ -5,13 +5,14 @@
 # make model   synthesises, trains and exports the acoustic model into build/model-candidate (hours); SMOKE=1: a useless one in minutes
 # make fixtures  synthesises the recordings in tests/fixtures/ anew
 # make bench   measures delays and memory
+# make phone   measures how many telephone calls this machine carries, and what 10,000 calls leave behind
 # make sets    renders and screens the sets of recordings by which hearing is measured (half an hour and more)
 # make hearing measures how well the model hears them
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check graphs model fixtures bench sets hearing
+.PHONY: run test check graphs model fixtures bench phone sets hearing
 .DELETE_ON_ERROR:
 
 run: .venv/warm
@@ -39,6 +40,10 @@ fixtures: .venv/dev
 bench: .venv/dev
 	$(BIN)/python benchmarks/call.py
 
+phone: .venv/dev
+	$(BIN)/python benchmarks/phone_load.py
+	$(BIN)/python benchmarks/phone_soak.py
+
 .venv/bench: pyproject.toml .venv/dev
 	$(PIP) -e '.[bench]'
 	sh deploy/bench-packages.sh build
@@ -63,6 +68,7 @@ hearing: .venv/bench
 	touch $@
 
 .venv/dev: pyproject.toml | .venv/bin/pip
+	sh deploy/debian-packages.sh $(PYTHON) test
 	$(PIP) -e '.[dev]'
 	touch $@ .venv/run
 

@@ -34,7 +34,7 @@ def services(*readings: Reading | list[Reading], store: FakeStore | None = None)
         conversation=Conversation(DEFAULT_SCHEMES),
         catalogue=Catalogue.load("bg"),
         executor=ThreadPoolExecutor(2),
-        operator="sip:operator@example.org",
+        operator=lambda: "sip:operator@example.org",
         today=lambda: TODAY,
     )
 
@@ -95,7 +95,7 @@ async def test_silence_throughout_ends_with_a_person() -> None:
 
 
 async def test_when_there_is_no_operator_the_caller_hears_so() -> None:
-    record = await hold(WavLeg(), replace(services(), operator=""))
+    record = await hold(WavLeg(), replace(services(), operator=str))
     assert record.outcome is Outcome.ENDED and "няма свободен служител" in said(record)
 
 

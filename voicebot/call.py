@@ -58,8 +58,8 @@ class Services:
     executor: Executor
     """Bounded; everything that blocks (recognition, synthesis) runs in it."""
     timers: ListenerTimers = field(default_factory=ListenerTimers)
-    operator: str = ""
-    """Whom a caller is handed to; "" when there is nobody."""
+    operator: Callable[[], str] = str
+    """Whom a caller is handed to now; "" when there is nobody."""
     store_timeout_s: float = 5.0
     """How long the books may take before the caller hears an apology."""
     today: Callable[[], date] = date.today
@@ -212,6 +212,7 @@ class Call:
                 await self._take(CallerHungUp())
 
     async def _hear(self, frame: Frame) -> list[HearingEvent]:
+        self._listener.in_band_keys = self._leg.in_band_keys
         accept = partial(self._listener.accept, frame.samples, frame.at_ms, bot_speaking=frame.bot_speaking)
         return await self._in_executor(accept)
 
@@ -311,7 +312,7 @@ class Call:
     async def _end(self, how: Transfer | HangUp) -> None:
         self._ending = None
         if isinstance(how, Transfer):
-            target = self._services.operator
+            target = self._services.operator()
             if not target or not await self._leg.transfer(target):
                 self._log.warning("transfer refused")
                 await self._take(TransferRefused())

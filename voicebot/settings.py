@@ -7,11 +7,22 @@ from __future__ import annotations
 
 import os
 import tomllib
+from datetime import datetime, time
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from voicebot.billing.identifier import IdentifierScheme, IdentifierSchemes
@@ -40,6 +51,11 @@ def _listen_address(value: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(_listen_address)]
+ListenAddress = Annotated[str, AfterValidator(lambda value: value and _listen_address(value))]
+"""The same, or nothing."""
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_PRIVATE_NETWORKS = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
 
 
 class _Section(BaseModel):
@@ -55,11 +71,64 @@ class Web(_Section):
     """Largest recording that is taken."""
 
 
+class SipAccount(_Section):
+    """A trunk that the bot registers with, or an address of record of its own."""
+
+    user: str = Field(min_length=1, pattern=r"^[^@:;<>\"?\s]+$")
+    domain: str = Field(min_length=1, pattern=r"^[^@;<>\"?\s]+$")
+    """host, or host:port."""
+    password: SecretStr = SecretStr("")
+    """For digest authentication."""
+    auth_user: str | None = None
+    """Its user name, where it is not `user`."""
+    proxy: str | None = None
+    """Outbound proxy: host, host:port or a SIP URI."""
+    register_s: int = Field(600, ge=0)
+    """How often to register, in s; 0 for a trunk that knows the bot by its address."""
+    transport: Literal["udp", "tcp", "tls"] = "udp"
+
+
 class Sip(_Section):
     """The telephone's door."""
 
-    listen: Address = "127.0.0.1:5060"
-    """host:port."""
+    listen: ListenAddress = "127.0.0.1:5060"
+    """host:port for UDP and TCP; TLS is one port higher. Empty: no telephone."""
+    transports: tuple[Literal["udp", "tcp", "tls"], ...] = ("udp", "tcp")
+    certificate: Path | None = None
+    """PEM file with certificate and key, for TLS."""
+    accounts: tuple[SipAccount, ...] = ()
+    """Tables `[[sip.accounts]]`; calls from allowed peers need none."""
+    codecs: tuple[Literal["PCMA", "PCMU", "G722", "opus"], ...] = Field(("PCMA", "PCMU", "G722", "opus"), min_length=1)
+    """Codecs that are taken, the one that is liked best first."""
+    rtp_ports: tuple[int, int] = (10000, 20000)
+    """First and last UDP port for media."""
+    answer_after_s: float = Field(0.5, ge=0, le=60)
+    """How long it rings."""
+    rtp_timeout_s: int = Field(30, ge=0)
+    """Silence on the wire, not on hold, after which a call is dead; 0 never."""
+    hold_limit_s: int = Field(600, gt=0)
+    """How long a caller may hold the bot."""
+    transfer_timeout_s: float = Field(40.0, gt=0)
+    """How long an operator may ring."""
+    allow: tuple[IPvAnyNetwork, ...] = tuple(map(ip_network, _PRIVATE_NETWORKS))
+    """Peers that are heard, in CIDR notation; what others send is dropped before it is read."""
+    messages_per_s: float = Field(100.0, gt=0)
+    """SIP messages that one peer may send, on average."""
+    burst: int = Field(2000, gt=0)
+    """How many may come at once."""
+    block_s: float = Field(10.0, gt=0)
+    """How long a peer that sends more is not heard."""
+
+    @model_validator(mode="after")
+    def _tls_has_a_certificate(self) -> Self:
+        if "tls" in self.transports and self.certificate is None:
+            raise ValueError("tls needs sip.certificate, a PEM file with certificate and key")
+        if self.certificate is not None and not self.certificate.is_file():
+            raise ValueError(f"there is no certificate {self.certificate}")
+        first, last = self.rtp_ports
+        if not 1024 <= first < last - 1 <= 65534:
+            raise ValueError("rtp_ports must be two ports from 1024 to 65535, the smaller one first")
+        return self
 
 
 class Store(_Section):
@@ -91,6 +160,24 @@ class Voice(_Section):
     """Most that they may take."""
 
 
+class OperatorHours(_Section):
+    """Some hours of a week, in the time of the machine."""
+
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = ("mon", "tue", "wed", "thu", "fri")
+    opens: time = time(8)
+    closes: time = time(18)
+    """Earlier than `opens`: on the next day."""
+
+    def include(self, now: datetime) -> bool:
+        """Whether `now` lies within them."""
+        today, yesterday = _DAYS[now.weekday()], _DAYS[now.weekday() - 1]
+        if self.opens < self.closes:
+            return today in self.days and self.opens <= now.time() < self.closes
+        return (today in self.days and now.time() >= self.opens) or (
+            yesterday in self.days and now.time() < self.closes
+        )
+
+
 class Dialog(_Section):
     """The conversation."""
 
@@ -107,7 +194,9 @@ class Dialog(_Section):
     most_comparisons: int = Field(5, ge=0)
     """How often in a call the books may be asked so."""
     operator: str = "operator"
-    """Whom callers are handed to; empty when there is nobody."""
+    """Whom callers are handed to, by telephone a SIP URI; empty when there is nobody."""
+    operator_hours: tuple[OperatorHours, ...] = ()
+    """When somebody is there, a list of tables `[[dialog.operator_hours]]`; empty: day and night."""
 
 
 class Calls(_Section):
@@ -205,6 +294,11 @@ class Settings(BaseSettings):
             sure_confidence=dialog.sure_confidence,
             most_comparisons=dialog.most_comparisons,
         )
+
+    def operator_at(self, now: datetime) -> str:
+        """Whom callers are handed to at `now`, in the time of the machine; "" when nobody is there."""
+        hours = self.dialog.operator_hours
+        return self.dialog.operator if not hours or any(span.include(now) for span in hours) else ""
 
     @property
     def listener_timers(self) -> ListenerTimers:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 
 from voicebot.billing.sql import SqlStore
 from voicebot.call import Call, CallRecord, Services
@@ -46,7 +47,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 catalogue=catalogue,
                 executor=executor,
                 timers=settings.listener_timers,
-                operator=settings.dialog.operator,
+                operator=lambda: settings.operator_at(datetime.now()),
                 store_timeout_s=settings.store.timeout_s,
             )
         finally:
@@ -76,12 +77,12 @@ class Switchboard:
         """How many calls there are now."""
         return self._live
 
-    async def hold(self, leg: CallLeg) -> CallRecord:
-        """Hold one call to its end.
+    @contextmanager
+    def admit(self) -> Iterator[Callable[[CallLeg], Awaitable[CallRecord]]]:
+        """A line for one call, before it is answered; gives what holds the call once it is.
 
         Raises:
-            Busy: the call was not taken.
-            VoicebotError: the bot failed in mid-call.
+            Busy: there is none.
         """
         if self._draining:
             raise Busy("The bot is going down: call again in a minute.")
@@ -90,11 +91,21 @@ class Switchboard:
         self._live += 1
         self._idle.clear()
         try:
-            return await Call(leg, self.services, call_id=uuid.uuid4().hex[:12]).run()
+            yield lambda leg: Call(leg, self.services, call_id=uuid.uuid4().hex[:12]).run()
         finally:
             self._live -= 1
             if not self._live:
                 self._idle.set()
+
+    async def hold(self, leg: CallLeg) -> CallRecord:
+        """Hold one call, already answered, to its end.
+
+        Raises:
+            Busy: the call was not taken.
+            VoicebotError: the bot failed in mid-call.
+        """
+        with self.admit() as hold:
+            return await hold(leg)
 
     async def drain(self, limit_s: float) -> None:
         """Take no new calls and wait, at most `limit_s`, until the running ones have ended."""

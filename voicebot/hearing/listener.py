@@ -71,7 +71,9 @@ class Listener:
         self._recognizer = recognizer
         self._timers = timers or ListenerTimers()
         self._activity = activity or VoiceActivity()
-        self._tones = ToneDetector() if in_band_keys else None
+        self.in_band_keys = in_band_keys
+        """Whether to listen for keys as tones; it may change in mid-call."""
+        self._tones = ToneDetector()
         self._gain = SlowGain()
         self._keypad = Keypad(self._timers.inter_digit_ms)
         self._pre_roll: deque[Samples] = deque(maxlen=max(1, self._timers.pre_roll_ms // FRAME_MS))
@@ -97,12 +99,12 @@ class Listener:
     def accept(self, frame: Samples, now_ms: int, *, bot_speaking: bool) -> list[HearingEvent]:
         """Hear one frame (int16 mono, 20 ms at 8 kHz) that ends at `now_ms`."""
         events: list[HearingEvent] = []
-        for key in self._tones.accept(frame) if self._tones else ():
+        for key in self._tones.accept(frame) if self.in_band_keys else ():
             events += self.press(key, now_ms)
         frame = self._gain.accept(frame)
         self._pre_roll.append(frame)
         voiced = self._activity.accept(frame)
-        if self._tones and self._tones.active:
+        if self.in_band_keys and self._tones.active:
             voiced = False
             self._activity.forget()
         events += self._poll_keypad(now_ms)

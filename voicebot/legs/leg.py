@@ -51,7 +51,7 @@ class CallLeg(Protocol):
 
     @property
     def in_band_keys(self) -> bool:
-        """Whether keys come as tones in the sound; False where the leg delivers `KeyPress`."""
+        """Whether keys come as tones in the sound; False, from then on, where the leg delivers `KeyPress`."""
 
     async def receive(self) -> Media:
         """The next thing that happens on the line."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 import uvicorn
 
 from voicebot.errors import VoicebotError
+from voicebot.legs.sip import Telephone
 from voicebot.settings import Settings
 from voicebot.switchboard import Switchboard, open_services
 from voicebot.web.app import create_app
@@ -34,14 +35,26 @@ async def run(settings: Settings) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        async with asyncio.TaskGroup() as tasks:
+        async with _telephone(settings, switchboard) as telephone, asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[door]))
-            log.info("ready", web=f"http://{settings.web.listen}/")
+            log.info("ready", web=f"http://{settings.web.listen}/", sip=telephone.address if telephone else None)
             await stop.wait()
             log.info("draining", calls=switchboard.live)
+            if telephone:
+                tasks.create_task(telephone.drain(settings.calls.drain_s))
             await switchboard.drain(settings.calls.drain_s)
             server.should_exit = True
     log.info("stopped")
+
+
+@asynccontextmanager
+async def _telephone(settings: Settings, switchboard: Switchboard) -> AsyncIterator[Telephone | None]:
+    """The SIP endpoint, where settings want one."""
+    if not settings.sip.listen:
+        yield None
+        return
+    async with Telephone.open(settings.sip, switchboard.admit) as telephone:
+        yield telephone
 
 
 class _Server(uvicorn.Server):
