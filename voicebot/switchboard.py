@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 from voicebot.billing.sql import SqlStore
 from voicebot.call import Call, CallRecord, Services
@@ -83,6 +83,16 @@ class Switchboard:
             Busy: the call was not taken.
             VoicebotError: the bot failed in mid-call.
         """
+        with self.line():
+            return await self.converse(leg)
+
+    @contextmanager
+    def line(self) -> Iterator[None]:
+        """One of the lines, for a leg that is answered only once there is one; `converse` then holds its call.
+
+        Raises:
+            Busy: there is none.
+        """
         if self._draining:
             raise Busy("The bot is going down: call again in a minute.")
         if self._live >= self._most_calls:
@@ -90,11 +100,15 @@ class Switchboard:
         self._live += 1
         self._idle.clear()
         try:
-            return await Call(leg, self.services, call_id=uuid.uuid4().hex[:12]).run()
+            yield
         finally:
             self._live -= 1
             if not self._live:
                 self._idle.set()
+
+    async def converse(self, leg: CallLeg) -> CallRecord:
+        """Hold the call of a leg that has a line; raises `VoicebotError` when the bot fails in mid-call."""
+        return await Call(leg, self.services, call_id=uuid.uuid4().hex[:12]).run()
 
     async def drain(self, limit_s: float) -> None:
         """Take no new calls and wait, at most `limit_s`, until the running ones have ended."""

@@ -15,6 +15,7 @@ from voicebot.billing.identifier import DEFAULT_SCHEMES
 from voicebot.call import Services
 from voicebot.dialog.catalogue import Catalogue
 from voicebot.dialog.conversation import Conversation
+from voicebot.settings import Web
 from voicebot.switchboard import Switchboard
 from voicebot.web.app import create_app
 
@@ -34,7 +35,7 @@ def services() -> Iterator[Services]:
 
 
 def client(services: Services, most_calls: int = 2) -> TestClient:
-    return TestClient(create_app(Switchboard(services, most_calls), max_upload_bytes=200_000))
+    return TestClient(create_app(Switchboard(services, most_calls), Web(max_upload_bytes=200_000)))
 
 
 RECORDING = ("recordings", ("a.wav", to_wav(speechlike(700)), "audio/wav"))
@@ -66,7 +67,7 @@ def test_a_call_by_keys_needs_no_recording(services: Services) -> None:
 def test_a_browser_gets_a_page_with_the_conversation(services: Services) -> None:
     answer = client(services).post("/calls", files=[RECORDING] * 3, headers={"Accept": "text/html"})
     assert "четиридесет и пет евро" in answer.text and "<audio controls" in answer.text
-    assert 'enctype="multipart/form-data"' in client(services).get("/").text
+    assert 'enctype="multipart/form-data"' in client(services).get("/recordings").text
 
 
 @pytest.mark.parametrize(
