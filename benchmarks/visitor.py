@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 import av
+import httpx2
 import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
@@ -86,6 +87,14 @@ class Visitor:
         """The last text of each turn, in order."""
         turns = {m["turn"]: m["text"] for m in self.messages if m["type"] == "caption" and m["speaker"] == speaker}
         return [text for _, text in sorted(turns.items()) if text]
+
+    async def ring(self, http: httpx2.AsyncClient) -> str:
+        """Call the bot whose address `http` has; returns the address of the call."""
+        token = (await http.post("/webrtc/token")).raise_for_status().json()["token"]
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/sdp"}
+        answer = await http.post("/webrtc/calls", content=await self.offer(), headers=headers)
+        await self.accept(answer.raise_for_status().text)
+        return str(answer.headers["location"])
 
     async def offer(self) -> str:
         await self._peer.setLocalDescription(await self._peer.createOffer())

@@ -1,37 +1,16 @@
 import base64
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.fakes.recognizer import FakeRecognizer, command, number
 from tests.fakes.sound import speechlike
-from tests.fakes.store import TODAY, FakeStore, account, invoice
-from tests.fakes.synthesizer import FakeSynthesizer
+from tests.fakes.store import FakeStore
 from voicebot.audio.wav import parse_wav, to_wav
-from voicebot.billing.identifier import DEFAULT_SCHEMES
 from voicebot.call import Services
-from voicebot.dialog.catalogue import Catalogue
-from voicebot.dialog.conversation import Conversation
 from voicebot.settings import Web
 from voicebot.switchboard import Switchboard
 from voicebot.web.app import create_app
-
-
-@pytest.fixture
-def services() -> Iterator[Services]:
-    with ThreadPoolExecutor(2) as executor:
-        yield Services(
-            recognizer=FakeRecognizer([number("300000000001"), command("yes"), command("end")]),
-            synthesizer=FakeSynthesizer(),
-            store=FakeStore(account("300000000001", invoice("45.30"))),
-            conversation=Conversation(DEFAULT_SCHEMES),
-            catalogue=Catalogue.load("bg"),
-            executor=executor,
-            today=lambda: TODAY,
-        )
 
 
 def client(services: Services, most_calls: int = 2) -> TestClient:

@@ -19,9 +19,10 @@ from voicebot.errors import VoicebotError
 from voicebot.legs.wav import WavLeg
 from voicebot.settings import Web, WebRtc
 from voicebot.switchboard import Switchboard
+from voicebot.web import signalling
 from voicebot.web.browser_calls import open_browser_calls
 from voicebot.web.problem import problem, problem_of
-from voicebot.web.signalling import signalling
+from voicebot.web.signalling import Door
 
 MOST_RECORDINGS = 10
 """Most recordings in one uploaded call."""
@@ -58,11 +59,12 @@ def create_app(switchboard: Switchboard, web: Web | None = None, webrtc: WebRtc 
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_browser_calls(switchboard, webrtc) as app.state.browser_calls:
+        async with open_browser_calls(switchboard, webrtc) as calls:
+            app.state.door = Door(webrtc, calls)
             yield
 
     app = FastAPI(title="voicebot", docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.include_router(signalling(webrtc))
+    app.include_router(signalling.router)
     app.mount("/static", _Static(directory=Path(__file__).parent / "static"))
 
     @app.middleware("http")

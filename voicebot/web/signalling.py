@@ -23,72 +23,86 @@ MOST_OFFER_BYTES = 32_768
 SDP = "application/sdp"
 
 
-def signalling(chosen: WebRtc) -> APIRouter:
-    """The routes under `/webrtc`; the calls are expected in `app.state.browser_calls`."""
-    router = APIRouter(prefix="/webrtc")
-    tokens = Tokens(chosen)
-    limiter = FixedWindowRateLimiter(MemoryStorage())
-    pace = RateLimitItemPerMinute(chosen.most_requests_per_minute)
+class Door:
+    """Who may call, and how often; it leads to the calls."""
 
-    def within_pace(request: Request) -> str:
-        """The address that a request came from, which has not asked too often."""
+    def __init__(self, chosen: WebRtc, calls: BrowserCalls) -> None:
+        self.calls = calls
+        """The calls from browsers."""
+        self.tokens = Tokens(chosen)
+        """The tokens that calls need."""
+        self._allowed_origins = chosen.allowed_origins
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._pace = RateLimitItemPerMinute(chosen.most_requests_per_minute)
+
+    def address(self, request: Request) -> str:
+        """Whom a request came from; raises `TooMany` for one that asks too often."""
         address = _address(request)
-        if not limiter.hit(pace, address):
+        if not self._limiter.hit(self._pace, address):
             raise TooMany("There are too many requests from this address: try again in a minute.")
         return address
 
-    def origin(request: Request) -> str | None:
-        """The site of the page that asks, one of those that may."""
+    def origin(self, request: Request) -> str | None:
+        """The site of the page that asks, None where it does not say; raises `WrongOrigin`."""
         named = request.headers.get("origin")
         own = f"{request.url.scheme}://{request.headers.get('host')}"
-        if named is not None and named != own and named not in chosen.allowed_origins:
+        if named is not None and named != own and named not in self._allowed_origins:
             raise WrongOrigin(f"Calls from {named} are not allowed: its operator has to add it to the allowed origins.")
         return named
 
-    def admitted(request: Request, named: Annotated[str | None, Depends(origin)]) -> None:
-        tokens.check(request.headers.get("authorization", ""), named)
+    def admit(self, request: Request) -> None:
+        """See that a request may begin a call; raises `WrongOrigin` or `InvalidToken`."""
+        self.tokens.check(request.headers.get("authorization", ""), self.origin(request))
 
-    def calls(request: Request) -> BrowserCalls:
-        found: BrowserCalls = request.app.state.browser_calls
-        return found
 
-    @router.post("/token", dependencies=[Depends(within_pace)])
-    async def token(named: Annotated[str | None, Depends(origin)]) -> JSONResponse:
-        """A token for one visitor."""
-        body = {"token": tokens.issue(named), "expires_in": tokens.lifetime_s}
-        return JSONResponse(body, headers={"Cache-Control": "no-store"})
+def _door(request: Request) -> Door:
+    found: Door = request.app.state.door
+    return found
 
-    @router.get("/ice", dependencies=[Depends(admitted)])
-    async def ice(live: Annotated[BrowserCalls, Depends(calls)]) -> JSONResponse:
-        """The STUN and TURN servers, as `RTCConfiguration.iceServers` wants them."""
-        servers = [
-            {"urls": s.urls} | ({"username": s.username, "credential": s.credential} if s.username else {})
-            for s in live.ice_servers()
-        ]
-        return JSONResponse({"iceServers": servers}, headers={"Cache-Control": "no-store"})
 
-    @router.post("/calls", dependencies=[Depends(admitted)])
-    async def offer(
-        request: Request,
-        address: Annotated[str, Depends(within_pace)],
-        live: Annotated[BrowserCalls, Depends(calls)],
-    ) -> Response:
-        """Begin a call: an SDP offer comes in, its answer goes out."""
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != SDP:
-            raise WrongMediaType(f"The offer has another type: send it as {SDP}.")
-        body = await request.body()
-        if len(body) > MOST_OFFER_BYTES:
-            raise InvalidOffer(f"The offer is larger than {MOST_OFFER_BYTES} bytes: send a shorter one.")
-        call_id, answer = await live.take(body.decode(errors="replace"), address)
-        return Response(answer, 201, {"Location": f"/webrtc/calls/{call_id}"}, media_type=SDP)
+Entered = Annotated[Door, Depends(_door)]
+router = APIRouter(prefix="/webrtc")
+"""The routes; they expect the door in `app.state.door`."""
 
-    @router.delete("/calls/{call_id}")
-    async def end(call_id: str, live: Annotated[BrowserCalls, Depends(calls)]) -> Response:
-        """End a call; its address is known to nobody but the page that began it."""
-        await live.end(call_id)
-        return Response()
 
-    return router
+@router.post("/token")
+async def token(request: Request, door: Entered) -> JSONResponse:
+    """A token for one visitor."""
+    door.address(request)
+    body = {"token": door.tokens.issue(door.origin(request)), "expires_in": door.tokens.lifetime_s}
+    return JSONResponse(body, headers={"Cache-Control": "no-store"})
+
+
+@router.get("/ice")
+async def ice(request: Request, door: Entered) -> JSONResponse:
+    """The STUN and TURN servers, as `RTCConfiguration.iceServers` wants them."""
+    door.admit(request)
+    servers = [
+        {"urls": s.urls} | ({"username": s.username, "credential": s.credential} if s.username else {})
+        for s in door.calls.ice_servers()
+    ]
+    return JSONResponse({"iceServers": servers}, headers={"Cache-Control": "no-store"})
+
+
+@router.post("/calls")
+async def offer(request: Request, door: Entered) -> Response:
+    """Begin a call: an SDP offer comes in, its answer goes out."""
+    address = door.address(request)
+    door.admit(request)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != SDP:
+        raise WrongMediaType(f"The offer has another type: send it as {SDP}.")
+    if int(request.headers.get("content-length", 0)) > MOST_OFFER_BYTES:
+        raise InvalidOffer(f"The offer is larger than {MOST_OFFER_BYTES} bytes: send a shorter one.")
+    body = await request.body()
+    call_id, answer = await door.calls.take(body.decode(errors="replace"), address)
+    return Response(answer, 201, {"Location": f"/webrtc/calls/{call_id}"}, media_type=SDP)
+
+
+@router.delete("/calls/{call_id}")
+async def end(call_id: str, door: Entered) -> Response:
+    """End a call; its address is known to nobody but the page that began it."""
+    await door.calls.end(call_id)
+    return Response()
 
 
 def _address(request: Request) -> str:
