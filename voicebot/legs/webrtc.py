@@ -130,7 +130,7 @@ class WebRtcLeg:
     in_band_keys = False
     """Keys come over the data channel."""
 
-    def __init__(self, ice_servers: Sequence[IceServer] = (), *, connect_s: float = 20.0) -> None:
+    def __init__(self, ice_servers: Sequence[IceServer] = (), *, connect_s: float = 15.0) -> None:
         """Prepare the call.
 
         Args:
