@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 
@@ -76,19 +76,9 @@ class Switchboard:
         """How many calls there are now."""
         return self._live
 
-    async def hold(self, leg: CallLeg) -> CallRecord:
-        """Hold one call to its end.
-
-        Raises:
-            Busy: the call was not taken.
-            VoicebotError: the bot failed in mid-call.
-        """
-        with self.line():
-            return await self.converse(leg)
-
     @contextmanager
-    def line(self) -> Iterator[None]:
-        """One of the lines, for a leg that is answered only once there is one; `converse` then holds its call.
+    def admit(self) -> Iterator[Callable[[CallLeg], Awaitable[CallRecord]]]:
+        """A line for one call, before it is answered; gives what holds the call once it is.
 
         Raises:
             Busy: there is none.
@@ -100,15 +90,21 @@ class Switchboard:
         self._live += 1
         self._idle.clear()
         try:
-            yield
+            yield lambda leg: Call(leg, self.services, call_id=uuid.uuid4().hex[:12]).run()
         finally:
             self._live -= 1
             if not self._live:
                 self._idle.set()
 
-    async def converse(self, leg: CallLeg) -> CallRecord:
-        """Hold the call of a leg that has a line; raises `VoicebotError` when the bot fails in mid-call."""
-        return await Call(leg, self.services, call_id=uuid.uuid4().hex[:12]).run()
+    async def hold(self, leg: CallLeg) -> CallRecord:
+        """Hold one call, already answered, to its end.
+
+        Raises:
+            Busy: the call was not taken.
+            VoicebotError: the bot failed in mid-call.
+        """
+        with self.admit() as hold:
+            return await hold(leg)
 
     async def drain(self, limit_s: float) -> None:
         """Take no new calls and wait, at most `limit_s`, until the running ones have ended."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, File, Form, Request, UploadFile
 from fastapi.middleware.cors import CORSMiddleware
@@ -56,6 +58,7 @@ def create_app(switchboard: Switchboard, web: Web | None = None, webrtc: WebRtc 
     """
     web, webrtc = web or Web(), webrtc or WebRtc()
     pages = Environment(loader=PackageLoader("voicebot.web", "pages"), autoescape=True)
+    texts = tomllib.loads(files("voicebot.web").joinpath("pages", "index.toml").read_text(encoding="utf-8"))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -106,8 +109,10 @@ def create_app(switchboard: Switchboard, web: Web | None = None, webrtc: WebRtc 
         return JSONResponse({"status": "ready", "calls": switchboard.live})
 
     @app.get("/", response_class=HTMLResponse)
-    async def index() -> str:
-        return pages.get_template("index.html").render(inquiry_url=web.inquiry_url)
+    async def index(request: Request, lang: Literal["bg", "en"] = "bg") -> str:
+        return pages.get_template("index.html").render(
+            lang=lang, t=texts[lang], base=request.base_url, inquiry_url=web.inquiry_url
+        )
 
     @app.get("/recordings", response_class=HTMLResponse)
     async def recordings_page() -> str:

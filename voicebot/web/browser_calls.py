@@ -74,11 +74,16 @@ class BrowserCalls:
         self._legs[call_id] = leg
         self._by_address[address] += 1
         try:
-            with self._switchboard.line():
+            with self._switchboard.admit() as hold:
                 answer = await leg.answer(offer)
                 if not answered.cancelled():
                     answered.set_result(answer)
-                    await self._converse(leg)
+                    async with asyncio.TaskGroup() as tasks:
+                        carrying = tasks.create_task(leg.carry())
+                        try:
+                            await hold(leg)
+                        finally:
+                            carrying.cancel()
         except* VoicebotError as group:
             self._fail(answered, group.exceptions[0])
         except* Exception as group:
@@ -88,14 +93,6 @@ class BrowserCalls:
             await leg.close()
             del self._legs[call_id]
             self._by_address -= Counter([address])
-
-    async def _converse(self, leg: WebRtcLeg) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            carrying = tasks.create_task(leg.carry())
-            try:
-                await self._switchboard.converse(leg)
-            finally:
-                carrying.cancel()
 
     @staticmethod
     def _fail(answered: asyncio.Future[str], error: Exception) -> None:
