@@ -117,9 +117,8 @@ def new_bot(env: dict[str, str], folder: Path, **settings: str) -> Bot:
 @pytest.fixture(scope="session")
 def bot(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
     """The bot that most tests share; what it will say was rendered by the same call from recordings."""
-    command = [Path(sys.executable).parent / "voicebot", "call"]
-    for script in (["--keys", "300000000001#"], [FIXTURES / f"{name}.wav" for name in (NUMBER, "yes-right")]):
-        subprocess.run([*command, *script], env=env, check=True)
+    recordings = [FIXTURES / f"{name}.wav" for name in (NUMBER, "yes-right")]
+    subprocess.run([Path(sys.executable).parent / "voicebot", "call", *recordings], env=env, check=True)
     started = new_bot(env, tmp_path_factory.mktemp("bot"), webrtc__most_requests_per_minute="1000")
     started.start()
     yield started
@@ -198,7 +197,7 @@ def sums(tmp_path_factory: pytest.TempPathFactory) -> VoskRecognizer:
     for part in ("am", "conf"):
         shutil.copytree(shipped / part, model / part)
     shutil.copy(shipped / "graphs.toml", model)
-    words = set("на обща стойност евро и цента един едно два две три четири пет шест седем осем девет десет".split())
+    words = set("имате неплатени фактури на обща стойност евро и цента един едно два две три четири пет шест седем осем девет десет".split())
     words |= set("двадесет тридесет четиридесет петдесет шестдесет седемдесет осемдесет деветдесет".split())
     lines = [f"{word}\t{' '.join(phones)}\n" for word in sorted(words) for phones in pronounce(word)]
     (lexicon / "sums.tsv").write_text("".join(lines), encoding="utf-8")
