@@ -3,6 +3,7 @@
 # make check   linting and types
 # make graphs  compiles grammars/ and bg_lexicon/ into models/
 # make model   synthesises, trains and exports the acoustic model into build/model-candidate (hours); SMOKE=1: a useless one in minutes
+# make screenshots  pictures of the voice widget in each state, into build/screenshots
 # make fixtures  synthesises the recordings in tests/fixtures/ anew
 # make bench   measures delays and memory
 # make sets    renders and screens the sets of recordings by which hearing is measured (half an hour and more)
@@ -11,7 +12,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check graphs model fixtures bench sets hearing
+.PHONY: run test check graphs model fixtures screenshots bench sets hearing
 .DELETE_ON_ERROR:
 
 run: .venv/warm
@@ -35,6 +36,9 @@ model: .venv/dev
 
 fixtures: .venv/dev
 	$(BIN)/python tests/fixtures/make.py
+
+screenshots: .venv/dev
+	$(BIN)/python -m tests.web.browser.screenshots
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/call.py
@@ -62,8 +66,9 @@ hearing: .venv/bench
 	$(PIP) -e .
 	touch $@
 
-.venv/dev: pyproject.toml | .venv/bin/pip
+.venv/dev: pyproject.toml deploy/test-packages.sh | .venv/bin/pip
 	$(PIP) -e '.[dev]'
+	sh deploy/test-packages.sh
 	touch $@ .venv/run
 
 .venv/warm: voicebot/dialog/prompts/bg.toml .venv/run

@@ -10,7 +10,6 @@ from functools import partial
 from itertools import accumulate, count
 
 from voicebot.hearing.events import HearingEvent, KeyPressed, KeysEntered, PartialReading, TurnEnded
-from voicebot.hearing.recognizer import Reading
 from voicebot.language.numbers import grouped_figures
 from voicebot.legs.leg import CallLeg, Caption, Captioned
 
@@ -40,9 +39,12 @@ class Captions:
         """Show what the caller said or keyed."""
         match event:
             case PartialReading():
-                self._show_caller(_written(event.reading), final=False)
+                digits = event.reading.digits
+                threes = " ".join(digits[i : i + 3] for i in range(0, len(digits), 3))
+                self._show_caller(threes or event.reading.text, final=False)
             case TurnEnded():
-                self._show_caller(_written(event.readings[0]) or NOT_UNDERSTOOD, final=True)
+                best = event.readings[0]
+                self._show_caller(grouped_figures(best.digits) or best.text or NOT_UNDERSTOOD, final=True)
             case KeysEntered():
                 self._show_caller(grouped_figures(event.digits), final=True)
             case KeyPressed():
@@ -61,10 +63,6 @@ class Captions:
         if self._caller_turn is not None:
             self._show(Caption(self._caller_turn, "caller", "", final=True))
             self._caller_turn = None
-
-
-def _written(reading: Reading) -> str:
-    return grouped_figures(reading.digits) if reading.digits else reading.text
 
 
 def _show_nothing(_: Caption) -> None:

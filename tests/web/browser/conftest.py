@@ -10,15 +10,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
+import jwt
 import numpy as np
 import pytest
 from playwright.async_api import BrowserContext, Page, Playwright, async_playwright, expect
@@ -32,6 +35,7 @@ from voicebot.language.letter_to_sound import pronounce
 ROOT = Path(__file__).parents[3]
 FIXTURES = ROOT / "tests" / "fixtures"
 NUMBER = "number-12-300000000001"
+SECRET = "a secret of at least thirty-two characters"
 TIMEOUT_MS = 90_000
 FLAGS = [
     "--no-sandbox",
@@ -114,12 +118,55 @@ def new_bot(env: dict[str, str], folder: Path, **settings: str) -> Bot:
     return Bot(f"http://127.0.0.1:{port}", env | own, folder / f"{port}.log")
 
 
+class Site(BaseHTTPRequestHandler):
+    """Another site with a strict CSP, on which one script tag puts the widget; its own tokens have expired."""
+
+    bot_address = ""
+
+    def do_GET(self) -> None:
+        bot = self.bot_address
+        csp = f"default-src 'none'; script-src {bot}; style-src {bot}; connect-src 'self' {bot}"
+        script = f"{bot}/static/widget.js?{self.path.partition('?')[2]}"
+        page = f'<!doctype html><html lang="bg"><body><script type="module" src="{script}"></script>'
+        self.answer(page, "text/html", ("Content-Security-Policy", csp))
+
+    def do_POST(self) -> None:
+        token = jwt.encode({"aud": "voicebot", "exp": int(time.time()) - 5}, SECRET, "HS256")
+        self.answer(json.dumps({"token": token}), "application/json")
+
+    def answer(self, body: str, kind: str, *headers: tuple[str, str]) -> None:
+        self.send_response(200)
+        for name, value in (("Content-Type", kind), *headers):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @pytest.fixture(scope="session")
-def bot(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
+def site() -> Iterator[int]:
+    """The port of another site: as `localhost` the widget may stand on it, as `127.0.0.1` it may not."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def bot(env: dict[str, str], site: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
     """The bot that most tests share; what it will say was rendered by the same call from recordings."""
     recordings = [FIXTURES / f"{name}.wav" for name in (NUMBER, "yes-right")]
     subprocess.run([Path(sys.executable).parent / "voicebot", "call", *recordings], env=env, check=True)
-    started = new_bot(env, tmp_path_factory.mktemp("bot"), webrtc__most_requests_per_minute="1000")
+    started = new_bot(
+        env,
+        tmp_path_factory.mktemp("bot"),
+        webrtc__most_requests_per_minute="1000",
+        webrtc__token_secret=SECRET,
+        webrtc__allowed_origins=json.dumps([f"http://localhost:{site}"]),
+    )
+    Site.bot_address = started.address
     started.start()
     yield started
     started.stop()
@@ -197,7 +244,8 @@ def sums(tmp_path_factory: pytest.TempPathFactory) -> VoskRecognizer:
     for part in ("am", "conf"):
         shutil.copytree(shipped / part, model / part)
     shutil.copy(shipped / "graphs.toml", model)
-    words = set("имате неплатени фактури на обща стойност евро и цента един едно два две три четири пет шест седем осем девет десет".split())
+    words = set("имате неплатени фактури на обща стойност евро и цента един едно два две".split())
+    words |= set("три четири пет шест седем осем девет десет".split())
     words |= set("двадесет тридесет четиридесет петдесет шестдесет седемдесет осемдесет деветдесет".split())
     lines = [f"{word}\t{' '.join(phones)}\n" for word in sorted(words) for phones in pronounce(word)]
     (lexicon / "sums.tsv").write_text("".join(lines), encoding="utf-8")

@@ -57,7 +57,7 @@ async def test_a_keyed_call_interrupts_the_greeting(
         await page.get_by_role("button", name="Клавиши").click()
         for key in "300000000001#":
             await page.get_by_role("button", name=key, exact=True).click()
-        await expect(page.locator("voicebot-call output")).to_have_text("Набрано: 300000000001#")
+        await expect(page.locator("voicebot-call .keyed")).to_have_text("Набрано: 300000000001#")
         await expect(captions).to_contain_text("Въведохте: 300 000 000 001.")
         await expect(captions).to_contain_text("45,30 евро")
         await expect(captions).to_contain_text("Данните са към")

@@ -66,8 +66,12 @@ class VoicebotCall extends HTMLElement {
           "div",
           { class: "stage" },
           part("orb", h("div", { class: "orb", "aria-hidden": "true" }, ...BARS.map(() => h("i")))),
-          part("status", h("p", { class: "status", role: "status" })),
-          part("hint", h("p", { class: "hint" })),
+          h(
+            "div",
+            {},
+            part("status", h("p", { class: "status", role: "status" })),
+            part("hint", h("p", { class: "hint" })),
+          ),
         ),
         part("problem", h("div", { class: "problem", role: "alert" })),
         h(
@@ -84,7 +88,7 @@ class VoicebotCall extends HTMLElement {
             "div",
             { class: "controls" },
             part("mute", this.#button("mute", t.mute, "microphone", () => this.#mute(!this.#muted))),
-            part("keys", this.#button("keys", t.keypad, "keypad", () => this.#toggleKeypad())),
+            part("keys", this.#button("toggle", t.keypad, "keypad", () => this.#toggleKeypad())),
             this.#button("hang-up", t.hangUp, "hangUp", () => this.#call.hangUp()),
           ),
         ),
@@ -106,7 +110,7 @@ class VoicebotCall extends HTMLElement {
     const keys = KEYS.map((key) =>
       h("button", { type: "button", class: "key", "data-key": key, onclick: () => this.#press(key) }, key),
     );
-    this.#parts.keyed = h("output", { class: "keyed" });
+    this.#parts.keyed = h("p", { class: "keyed" });
     return h("div", { class: "keypad", hidden: true }, this.#parts.keyed, h("div", { class: "keys" }, ...keys));
   }
 
@@ -125,7 +129,7 @@ class VoicebotCall extends HTMLElement {
     this.#turns.clear();
     this.#parts.log.replaceChildren();
     this.#keyed = "";
-    this.#parts.keyed.value = "";
+    this.#parts.keyed.textContent = "";
     this.#mute(false);
     this.#toggleKeypad(!microphone);
     const call = (this.#call = new VoiceCall(new URL("..", HERE), this.getAttribute("token-url")));
@@ -158,7 +162,7 @@ class VoicebotCall extends HTMLElement {
     this.#call?.press(key);
     this.#keyed = key === "*" || this.#keyed.endsWith("#") ? "" : this.#keyed;
     if (key !== "*") this.#keyed += key;
-    this.#parts.keyed.value = this.#keyed && `${this.#texts.keyed}: ${this.#keyed}`;
+    this.#parts.keyed.textContent = this.#keyed && `${this.#texts.keyed}: ${this.#keyed}`;
   }
 
   #onKey(event) {
