@@ -74,3 +74,17 @@ def test_a_body_without_a_length_is_refused(services: Services) -> None:
 def test_a_call_over_the_limit_is_refused(services: Services) -> None:
     answer = client(services, most_calls=0).post("/calls", files=[RECORDING])
     assert answer.status_code == 503 and "busy" in answer.json()["detail"]
+
+
+def test_pages_allow_nothing_inline_and_nothing_from_elsewhere(services: Services) -> None:
+    for path in ("/", "/?lang=en", "/recordings"):
+        answer = client(services).get(path)
+        assert "default-src 'none'; script-src 'self'; style-src 'self'" in answer.headers["content-security-policy"]
+        assert "<style" not in answer.text and " style=" not in answer.text and "onclick" not in answer.text
+    assert client(services).get("/?lang=xx").status_code == 422
+
+
+def test_other_sites_may_load_the_widget(services: Services) -> None:
+    answer = client(services).get("/static/widget.js", headers={"Origin": "https://anywhere.example"})
+    assert answer.headers["access-control-allow-origin"] == "*" and "javascript" in answer.headers["content-type"]
+    assert client(services).get("/static/../app.py").status_code == 404

@@ -16,7 +16,15 @@ from typing import Any, Literal
 
 import av
 import numpy as np
-from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCSessionDescription, sdp
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+    sdp,
+)
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from voicebot.audio.sound import FRAME_MS, FRAME_SAMPLES, TELEPHONE_RATE_HZ, Samples
@@ -28,7 +36,7 @@ PROTOCOL = "voicebot.v1"
 """Subprotocol of the data channel (RFC 8831, section 6.4); it names the version of the messages."""
 
 PLAYED_RATE_HZ = 24_000
-"""Rate of what the bot says: that of its voices; Opus carries it, for G.711 aiortc takes it down to 8 kHz."""
+"""Rate of what the bot says: that of its voices."""
 
 JITTER_MS = 200
 """Sound that is missing this long is silence; what comes sooner is heard late, but whole."""
@@ -49,6 +57,8 @@ _KEYS = frozenset("0123456789*#")
 _FAREWELL_S = 1.0
 """How long the browser has to take the last message and to close."""
 _OPUS_CLOCK_HZ = 48_000
+"""Of RTP timestamps (RFC 7587, section 4.1)."""
+_OPUS_BIT_RATE = 32_000
 
 Reason = Literal["completed", "going_down"]
 
@@ -89,7 +99,10 @@ class Dejitter:
 
 
 class _BotVoice(MediaStreamTrack):
-    """The track that aiortc sends; it asks for a frame each 20 ms since the first one, whatever a frame took."""
+    """The track that aiortc sends: a packet of Opus each 20 ms, counted from the first one.
+
+    It encodes here, one voice at 32 kbit/s; aiortc would send 96 kbit/s of stereo.
+    """
 
     kind = "audio"
 
@@ -98,21 +111,25 @@ class _BotVoice(MediaStreamTrack):
         self._next_frame = next_frame
         self._began_s: float | None = None
         self._sent = 0
+        self._encoder = av.AudioCodecContext.create("libopus", "w")
+        self._encoder.format, self._encoder.layout, self._encoder.sample_rate = "s16", "mono", PLAYED_RATE_HZ
+        self._encoder.bit_rate = _OPUS_BIT_RATE
+        self._encoder.options = {"application": "voip", "compression_level": "5", "frame_duration": str(FRAME_MS)}
 
-    async def recv(self) -> av.AudioFrame:
+    async def recv(self) -> av.Packet[av.AudioStream]:
         if self.readyState != "live":
             raise MediaStreamError
         loop = asyncio.get_running_loop()
         if self._began_s is None:
             self._began_s = loop.time()
         await asyncio.sleep(self._began_s + self._sent * FRAME_MS / 1000 - loop.time())
-        samples = self._next_frame()
-        frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="s16", layout="mono")
+        frame = av.AudioFrame.from_ndarray(self._next_frame()[np.newaxis], format="s16", layout="mono")
         frame.sample_rate = PLAYED_RATE_HZ
-        frame.time_base = Fraction(1, PLAYED_RATE_HZ)
-        frame.pts = self._sent * len(samples)
+        (packet,) = self._encoder.encode(frame)
+        packet.time_base = Fraction(1, _OPUS_CLOCK_HZ)
+        packet.pts = self._sent * FRAME_MS * _OPUS_CLOCK_HZ // 1000
         self._sent += 1
-        return frame
+        return packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +167,9 @@ class WebRtcLeg:
         self._state = ""
         servers = [RTCIceServer(list(s.urls), s.username, s.credential) for s in ice_servers]
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=servers))
-        self._peer.addTrack(_BotVoice(self._tick))
+        voice = self._peer.addTransceiver(_BotVoice(self._tick))
+        opus = [codec for codec in RTCRtpSender.getCapabilities("audio").codecs if codec.mimeType == "audio/opus"]
+        voice.setCodecPreferences(opus)  # every browser has it (RFC 7874, section 3)
         self._peer.on("track", self._on_track)
         self._peer.on("datachannel", self._on_channel)
         self._peer.on("connectionstatechange", self._on_connection_state)

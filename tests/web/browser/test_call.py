@@ -13,7 +13,7 @@ from voicebot.hearing.vosk_recognizer import VoskRecognizer
 
 pytestmark = pytest.mark.browser
 Microphone = Callable[..., Path]
-DEBT = "имате две неплатени фактури на обща стойност четиридесет и пет евро и тридесет цента"
+SUM = "на обща стойност четиридесет и пет евро и тридесет цента"
 
 
 async def heard_sum(page: Page, sums: VoskRecognizer) -> str:
@@ -40,7 +40,7 @@ async def test_a_spoken_call(playwright: Playwright, bot: Bot, microphone: Micro
         await expect(captions.locator(".caller").nth(1)).to_contain_text("да правилно")
         await expect(captions).to_contain_text("45,30 евро")
         await expect(captions).to_contain_text("Данните са към")
-        assert await heard_sum(page, sums) == DEBT
+        assert (await heard_sum(page, sums)).endswith(SUM)
         await page.get_by_role("button", name="Затваряне").click()
         await expect(page.get_by_role("status")).to_have_text("Разговорът приключи")
     assert "300000000001" not in bot.log.read_text() and "looked up" in bot.log.read_text()
@@ -62,4 +62,4 @@ async def test_a_keyed_call_interrupts_the_greeting(
         await expect(captions).to_contain_text("45,30 евро")
         await expect(captions).to_contain_text("Данните са към")
         assert "завършете с диез" not in await captions.inner_text(), "the greeting went on behind the keys"
-        assert await heard_sum(page, sums) == DEBT
+        assert (await heard_sum(page, sums)).endswith(SUM)
