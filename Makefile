@@ -5,6 +5,7 @@
 # make model   synthesises, trains and exports the acoustic model into build/model-candidate (hours); SMOKE=1: a useless one in minutes
 # make screenshots  pictures of the voice widget in each state, into build/screenshots
 # make fixtures  synthesises the recordings in tests/fixtures/ anew
+# make browser-load  measures calls from browsers at once
 # make bench   measures delays and memory
 # make sets    renders and screens the sets of recordings by which hearing is measured (half an hour and more)
 # make hearing measures how well the model hears them
@@ -12,7 +13,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check graphs model fixtures screenshots bench sets hearing
+.PHONY: run test check graphs model fixtures screenshots browser-load bench sets hearing
 .DELETE_ON_ERROR:
 
 run: .venv/warm
@@ -39,6 +40,9 @@ fixtures: .venv/dev
 
 screenshots: .venv/dev
 	$(BIN)/python -m tests.web.browser.screenshots
+
+browser-load: .venv/dev
+	$(BIN)/python benchmarks/browser_load.py
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/call.py

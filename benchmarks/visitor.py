@@ -59,7 +59,7 @@ class Microphone(MediaStreamTrack):
 class Visitor:
     """One call. Run `listen` beside it, from the answer to `close`."""
 
-    def __init__(self, utterances: Iterable[Sound] = ()) -> None:
+    def __init__(self, utterances: Iterable[Sound] = (), configuration: RTCConfiguration | None = None) -> None:
         self.microphone = Microphone()
         self.messages: list[dict[str, Any]] = []
         self.delays_s: list[float] = []
@@ -69,7 +69,7 @@ class Visitor:
         self._told = asyncio.Event()
         self._utterances = deque(utterances)
         self._heard: list[Samples] = []
-        self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._peer = RTCPeerConnection(configuration or RTCConfiguration(iceServers=[]))
         self._peer.addTrack(self.microphone)
         self._channel = self._peer.createDataChannel("call", protocol=PROTOCOL)
         self._channel.on("message", self._on_message)
