@@ -3,7 +3,9 @@
 # make check   linting and types
 # make graphs  compiles grammars/ and bg_lexicon/ into models/
 # make model   synthesises, trains and exports the acoustic model into build/model-candidate (hours); SMOKE=1: a useless one in minutes
+# make screenshots  pictures of the voice widget in each state, into build/screenshots
 # make fixtures  synthesises the recordings in tests/fixtures/ anew
+# make browser-load  measures calls from browsers at once
 # make bench   measures delays and memory
 # make phone   measures how many telephone calls this machine carries, and what 10,000 calls leave behind
 # make sets    renders and screens the sets of recordings by which hearing is measured (half an hour and more)
@@ -12,7 +14,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check graphs model fixtures bench phone sets hearing
+.PHONY: run test check graphs model fixtures screenshots browser-load bench phone sets hearing
 .DELETE_ON_ERROR:
 
 run: .venv/warm
@@ -36,6 +38,12 @@ model: .venv/dev
 
 fixtures: .venv/dev
 	$(BIN)/python tests/fixtures/make.py
+
+screenshots: .venv/dev
+	$(BIN)/python -m tests.web.browser.screenshots
+
+browser-load: .venv/dev
+	$(BIN)/python benchmarks/browser_load.py
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/call.py
@@ -67,9 +75,9 @@ hearing: .venv/bench
 	$(PIP) -e .
 	touch $@
 
-.venv/dev: pyproject.toml | .venv/bin/pip
-	sh deploy/debian-packages.sh $(PYTHON) test
+.venv/dev: pyproject.toml deploy/test-packages.sh | .venv/bin/pip
 	$(PIP) -e '.[dev]'
+	sh deploy/test-packages.sh
 	touch $@ .venv/run
 
 .venv/warm: voicebot/dialog/prompts/bg.toml .venv/run

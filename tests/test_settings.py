@@ -70,3 +70,20 @@ def test_a_table_in_the_environment_must_be_json(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("VOICEBOT_WEB", "{")
     with pytest.raises(InvalidSettings, match="JSON"):
         load()
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ('allowed_origins = ["www.example.org"]', "an origin without a path"),
+        ('allowed_origins = ["https://www.example.org/bills"]', "an origin without a path"),
+        ('token_secret = "short"', "32 characters or more"),
+        ('ice_servers = [{ urls = ["http://turn.example.org"] }]', "webrtc.ice_servers.0.urls.0"),
+        ("ice_servers = [{ urls = [] }]", "webrtc.ice_servers.0.urls"),
+    ],
+)
+def test_settings_of_browser_calls_that_cannot_be_are_named(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "voicebot.toml"
+    file.write_text(f"[webrtc]\n{text}\n")
+    with pytest.raises(InvalidSettings, match=reason):
+        load(file)

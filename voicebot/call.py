@@ -18,6 +18,7 @@ import structlog
 from voicebot.audio.sound import TELEPHONE_RATE_HZ, Sound
 from voicebot.billing.identifier import Identifier
 from voicebot.billing.store import BillingStore, StoreUnavailable
+from voicebot.captions import Captions
 from voicebot.dialog.actions import Action, Foresee, HangUp, Hush, Listen, LookUp, Outcome, Say, TellKnown, Transfer
 from voicebot.dialog.catalogue import Catalogue, Phrase
 from voicebot.dialog.conversation import Conversation, State
@@ -150,6 +151,7 @@ class Call:
         self._services = services
         self._log = log.bind(call=call_id)
         self._listener = Listener(services.recognizer, services.timers, in_band_keys=leg.in_band_keys)
+        self._captions = Captions(leg)
         self._state = State()
         self._now_ms = 0
         self._received_s = 0.0
@@ -222,6 +224,8 @@ class Call:
         while waiting:
             event = waiting.popleft()
             self._note(event)
+            if isinstance(event, HearingEvent):
+                self._captions.hear(event)
             self._state, actions = self._services.conversation.step(self._state, event)
             for action in actions:
                 waiting.extend(await self._carry_out(action))
@@ -256,13 +260,18 @@ class Call:
         self.record.turns.append(turn)
         playback = self._leg.play()
         self._live[playback] = (turn, action.mark)
-        phrases = [phrase for prompt in action.prompts for phrase in catalogue.phrases(prompt)]
+        shown = self._captions.say([catalogue.written(prompt) for prompt in action.prompts])
+        phrases = [
+            (phrase, show if i == 0 else None)
+            for prompt, show in zip(action.prompts, shown, strict=True)
+            for i, phrase in enumerate(catalogue.phrases(prompt))
+        ]
         self._tasks.create_task(self._speak(playback, phrases))
 
-    async def _speak(self, playback: Playback, phrases: list[Phrase]) -> None:
-        """Render phrase by phrase into the playback, until all is said or it is stopped."""
+    async def _speak(self, playback: Playback, phrases: list[tuple[Phrase, Callable[[], None] | None]]) -> None:
+        """Render phrase by phrase into the playback, each with what its first sound sets off, until it is stopped."""
         try:
-            for phrase in phrases:
+            for phrase, began in phrases:
                 if playback.stopped:
                     break
                 sound = await self._in_executor(partial(self._render, phrase.text, playback.rate_hz))
@@ -270,7 +279,7 @@ class Call:
                     passed_ms = (self._services.monotonic() - self._answer_due.since_s) * 1000
                     self.record.latency_ms.append(round(self._answer_due.waited_ms + passed_ms))
                     self._answer_due = None
-                playback.feed(sound)
+                playback.feed(sound, began)
                 playback.feed(Sound.silence(phrase.pause_ms, sound.rate_hz))
         finally:
             playback.end()

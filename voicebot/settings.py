@@ -50,12 +50,26 @@ def _listen_address(value: str) -> str:
     return value
 
 
+def _long_enough(value: SecretStr) -> SecretStr:
+    if 0 < len(value.get_secret_value()) < 32:
+        raise ValueError("a secret must have 32 characters or more, for example from `openssl rand -hex 32`")
+    return value
+
+
+def _origin(value: str) -> str:
+    scheme, _, rest = value.partition("://")
+    if scheme not in ("http", "https") or not rest or "/" in rest:
+        raise ValueError("it must be an origin without a path, for example https://www.example.org")
+    return value
+
+
 Address = Annotated[str, AfterValidator(_listen_address)]
 ListenAddress = Annotated[str, AfterValidator(lambda value: value and _listen_address(value))]
 """The same, or nothing."""
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _PRIVATE_NETWORKS = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
+Origin = Annotated[str, AfterValidator(_origin)]
 
 
 class _Section(BaseModel):
@@ -69,6 +83,38 @@ class Web(_Section):
     """host:port."""
     max_upload_bytes: int = Field(8_000_000, gt=0)
     """Largest recording that is taken."""
+    inquiry_url: str = ""
+    """A page on which visitors can look up a bill without speaking; offered where there is no microphone."""
+
+
+class IceServer(_Section):
+    """A STUN or TURN server through which browsers are reached."""
+
+    urls: tuple[Annotated[str, Field(pattern=r"^(stun|turns?):\S+$")], ...] = Field(min_length=1)
+    """Such as "stun:stun.example.org:3478" or "turn:turn.example.org?transport=tcp"."""
+    username: str = ""
+    """Of a TURN server with fixed credentials."""
+    credential: SecretStr = SecretStr("")
+    """The password that goes with it; every visitor can read it."""
+    secret: SecretStr = SecretStr("")
+    """Instead: coturn's `static-auth-secret`, from which each visitor gets credentials for an hour."""
+
+
+class WebRtc(_Section):
+    """Calls from browsers."""
+
+    allowed_origins: tuple[Origin, ...] = ()
+    """Sites, besides the bot's own pages, on which the widget may stand."""
+    token_secret: Annotated[SecretStr, AfterValidator(_long_enough)] = SecretStr("")
+    """Signs the tokens of calls, 32 characters or more, shared with sites that make their own; empty: made at start."""
+    token_s: int = Field(120, gt=0)
+    """How long a token is good."""
+    most_calls_per_address: int = Field(4, ge=1)
+    """Most calls at a time from one address (one IPv6 network of 64 bits)."""
+    most_requests_per_minute: int = Field(60, ge=1)
+    """Most tokens and offers from one address in a minute."""
+    ice_servers: tuple[IceServer, ...] = ()
+    """A list of tables `[[webrtc.ice_servers]]`; none is needed where browsers reach the bot's own address by UDP."""
 
 
 class SipAccount(_Section):
@@ -251,6 +297,7 @@ class Settings(BaseSettings):
     )
 
     web: Web = Web()
+    webrtc: WebRtc = WebRtc()
     sip: Sip = Sip()
     store: Store = Store()
     recognition: Recognition = Recognition()

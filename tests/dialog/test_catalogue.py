@@ -22,6 +22,15 @@ VALUES: dict[str, Slot] = {
     "as_of": datetime(2026, 11, 23, 6, tzinfo=UTC),
 }
 
+VALUES_IN = {
+    "read_back": "Чух: 300 000 000 001.",
+    "owed_many": "Имате 2 неплатени фактури на обща стойност 45,30 евро.",
+    "due": "Срокът за плащане е 9 декември.",
+    "cut_off": "Ако не платите, след 19 декември 2025\u202fг. захранването може да бъде прекъснато.",
+    "as_of": "Данните са към 23 ноември, 8:00.",
+    "wrong_length": "Получих 9 цифри, а номерът е от 7 или 12.",
+}
+
 
 def text(catalogue: Catalogue, name: str) -> str:
     slots = {slot: VALUES[slot] for slot in catalogue.slots(name)}
@@ -99,3 +108,11 @@ def test_a_catalogue_with_a_mistake_is_refused_with_its_name(
 def test_a_missing_catalogue_is_told_with_what_to_do() -> None:
     with pytest.raises(CatalogueError, match=r"name a language \(bg, en\) or a TOML file"):
         Catalogue.load("nothing.toml")
+
+
+def test_what_a_caller_reads_has_figures() -> None:
+    catalogue = Catalogue.load("bg")
+    written = {
+        name: catalogue.written(Prompt(name, {s: VALUES[s] for s in catalogue.slots(name)})) for name in VALUES_IN
+    }
+    assert written == VALUES_IN

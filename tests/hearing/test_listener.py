@@ -12,7 +12,7 @@ from voicebot.dialog.actions import Listen
 from voicebot.dialog.conversation import Conversation, State
 from voicebot.dialog.events import Answered
 from voicebot.hearing.activity import VoiceActivity
-from voicebot.hearing.events import BargeIn, HearingEvent, KeyPressed, KeysEntered, NoInput, TurnEnded
+from voicebot.hearing.events import BargeIn, HearingEvent, KeyPressed, KeysEntered, NoInput, PartialReading, TurnEnded
 from voicebot.hearing.listener import Listener
 from voicebot.hearing.recognizer import Reading
 
@@ -27,6 +27,7 @@ class Line:
         self.recognizer = FakeRecognizer(readings)
         self.listener = Listener(self.recognizer, in_band_keys=True)
         self.now_ms = 0
+        self.partials: list[str] = []
         if asked:
             self.listener.expect(NUMBER, 0)
 
@@ -39,8 +40,11 @@ class Line:
         events = []
         for frame in sound.frames():
             self.now_ms += 20
-            found = self.listener.accept(frame, self.now_ms, bot_speaking=bot_speaking)
-            events += [(self.now_ms, event) for event in found]
+            for event in self.listener.accept(frame, self.now_ms, bot_speaking=bot_speaking):
+                if isinstance(event, PartialReading):
+                    self.partials.append(event.reading.text)
+                else:
+                    events.append((self.now_ms, event))
         return events
 
 
@@ -207,3 +211,15 @@ def test_no_timer_but_that_of_the_keys_counts_while_keys_are_pressed() -> None:
 def test_a_frame_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError):
         VoiceActivity().accept(np.zeros(100, np.int16))
+
+
+def test_what_the_caller_seems_to_say_is_told_once_a_change() -> None:
+    line = Line(number("30000"))
+    line.hears(speechlike(1000).then(silence(2500)))
+    assert line.partials == ["3 0 0 0 0"]
+
+
+def test_what_came_to_nothing_is_taken_back() -> None:
+    line = Line(Reading("три", 0.1))
+    assert not line.hears(speechlike(300).then(silence(3000)), bot_speaking=True)
+    assert line.partials == ["три", ""]

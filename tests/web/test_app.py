@@ -1,40 +1,20 @@
 import base64
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.fakes.recognizer import FakeRecognizer, command, number
 from tests.fakes.sound import speechlike
-from tests.fakes.store import TODAY, FakeStore, account, invoice
-from tests.fakes.synthesizer import FakeSynthesizer
+from tests.fakes.store import FakeStore
 from voicebot.audio.wav import parse_wav, to_wav
-from voicebot.billing.identifier import DEFAULT_SCHEMES
 from voicebot.call import Services
-from voicebot.dialog.catalogue import Catalogue
-from voicebot.dialog.conversation import Conversation
+from voicebot.settings import Web
 from voicebot.switchboard import Switchboard
 from voicebot.web.app import create_app
 
 
-@pytest.fixture
-def services() -> Iterator[Services]:
-    with ThreadPoolExecutor(2) as executor:
-        yield Services(
-            recognizer=FakeRecognizer([number("300000000001"), command("yes"), command("end")]),
-            synthesizer=FakeSynthesizer(),
-            store=FakeStore(account("300000000001", invoice("45.30"))),
-            conversation=Conversation(DEFAULT_SCHEMES),
-            catalogue=Catalogue.load("bg"),
-            executor=executor,
-            today=lambda: TODAY,
-        )
-
-
 def client(services: Services, most_calls: int = 2) -> TestClient:
-    return TestClient(create_app(Switchboard(services, most_calls), max_upload_bytes=200_000))
+    return TestClient(create_app(Switchboard(services, most_calls), Web(max_upload_bytes=200_000)))
 
 
 RECORDING = ("recordings", ("a.wav", to_wav(speechlike(700)), "audio/wav"))
@@ -66,7 +46,7 @@ def test_a_call_by_keys_needs_no_recording(services: Services) -> None:
 def test_a_browser_gets_a_page_with_the_conversation(services: Services) -> None:
     answer = client(services).post("/calls", files=[RECORDING] * 3, headers={"Accept": "text/html"})
     assert "четиридесет и пет евро" in answer.text and "<audio controls" in answer.text
-    assert 'enctype="multipart/form-data"' in client(services).get("/").text
+    assert 'enctype="multipart/form-data"' in client(services).get("/recordings").text
 
 
 @pytest.mark.parametrize(
@@ -94,3 +74,17 @@ def test_a_body_without_a_length_is_refused(services: Services) -> None:
 def test_a_call_over_the_limit_is_refused(services: Services) -> None:
     answer = client(services, most_calls=0).post("/calls", files=[RECORDING])
     assert answer.status_code == 503 and "busy" in answer.json()["detail"]
+
+
+def test_pages_allow_nothing_inline_and_nothing_from_elsewhere(services: Services) -> None:
+    for path in ("/", "/?lang=en", "/recordings"):
+        answer = client(services).get(path)
+        assert "default-src 'none'; script-src 'self'; style-src 'self'" in answer.headers["content-security-policy"]
+        assert "<style" not in answer.text and " style=" not in answer.text and "onclick" not in answer.text
+    assert client(services).get("/?lang=xx").status_code == 422
+
+
+def test_other_sites_may_load_the_widget(services: Services) -> None:
+    answer = client(services).get("/static/widget.js", headers={"Origin": "https://anywhere.example"})
+    assert answer.headers["access-control-allow-origin"] == "*" and "javascript" in answer.headers["content-type"]
+    assert client(services).get("/static/../app.py").status_code == 404

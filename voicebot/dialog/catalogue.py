@@ -107,6 +107,11 @@ class Catalogue:
         }
         return self._fill(prompt.name, slots).replace(_GROUP_END, "").replace(_CLAUSE_END, "")
 
+    def written(self, prompt: Prompt) -> str:
+        """The prompt for the caller's own eyes: values in figures, a customer's number in clear."""
+        slots = {name: self._write(value) for name, value in prompt.slots.items()}
+        return self._fill(prompt.name, slots).replace(_CLAUSE_END, "")
+
     def _fill(self, name: str, slots: Mapping[str, str]) -> str:
         return self._sentences[name].format_map(slots)
 
@@ -125,6 +130,21 @@ class Catalogue:
                 return dates.spell_moment(value, self.language)
             case Day():
                 return dates.spell(value.day, self.language, value.with_year)
+
+    def _write(self, value: Slot) -> str:
+        match value:
+            case Identifier():
+                return numbers.grouped_figures(value.reveal())
+            case Money():
+                return money.in_figures(value, self.language)
+            case Counted():
+                return numbers.counted_in_figures(value.count, value.noun, self.language)
+            case OneOf():
+                return f" {self._conjunction} ".join(map(str, value.numbers))
+            case datetime():
+                return dates.moment_in_figures(value, self.language)
+            case Day():
+                return dates.in_figures(value.day, self.language, value.with_year)
 
 
 def _cut(text: str) -> tuple[Phrase, ...]:

@@ -41,7 +41,7 @@ from voicebot.dialog.events import (
     StoreFailed,
     TransferRefused,
 )
-from voicebot.hearing.events import BargeIn, KeyPressed, KeysEntered, NoInput, TurnEnded
+from voicebot.hearing.events import BargeIn, KeyPressed, KeysEntered, NoInput, PartialReading, TurnEnded
 from voicebot.hearing.expectation import Completeness, Expectation
 from voicebot.hearing.recognizer import Reading
 
@@ -132,6 +132,8 @@ class Conversation:
                 return self._ask_number(state, Prompt("greeting"), Prompt("ask_number"))
             case KeyPressed() | BargeIn():
                 return state, [Hush()] if state.phase in (Phase.NUMBER, Phase.CONFIRMATION, Phase.MENU) else []
+            case PartialReading():
+                return state, []
             case TurnEnded():
                 return _hushed(self._on_turn(state, event))
             case KeysEntered():

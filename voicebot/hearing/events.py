@@ -34,6 +34,14 @@ class BargeIn:
 
 
 @dataclass(frozen=True, slots=True)
+class PartialReading:
+    """What the caller seems to be saying; the conversation waits for the turn's end."""
+
+    reading: Reading
+    """Its text is "" when what was shown before came to nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnEnded:
     """The caller has finished saying something."""
 
@@ -50,4 +58,4 @@ class NoInput:
     """The caller neither spoke nor pressed a key in time."""
 
 
-HearingEvent = KeyPressed | KeysEntered | BargeIn | TurnEnded | NoInput
+HearingEvent = KeyPressed | KeysEntered | BargeIn | PartialReading | TurnEnded | NoInput

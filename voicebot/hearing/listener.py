@@ -13,7 +13,7 @@ from voicebot.audio.level import SlowGain
 from voicebot.audio.sound import FRAME_MS, Samples
 from voicebot.audio.tones import ToneDetector
 from voicebot.hearing.activity import VoiceActivity
-from voicebot.hearing.events import BargeIn, HearingEvent, KeyPressed, NoInput, TurnEnded
+from voicebot.hearing.events import BargeIn, HearingEvent, KeyPressed, NoInput, PartialReading, TurnEnded
 from voicebot.hearing.expectation import Completeness, Expectation
 from voicebot.hearing.keypad import Keypad
 from voicebot.hearing.recognizer import Reading, Recognizer, RecognizerStream
@@ -47,6 +47,8 @@ class _Turn:
     interrupting: bool = False
     """Whether the last partial reading had said enough to stop a prompt."""
     barged_in: bool = False
+    partial_text: str = ""
+    """The words of the last partial reading."""
 
 
 class Listener:
@@ -154,6 +156,9 @@ class Listener:
         if now_ms >= turn.next_partial_ms:
             turn.next_partial_ms = now_ms + self._timers.partial_ms
             reading = turn.stream.partial()
+            if reading.text != turn.partial_text:
+                turn.partial_text = reading.text
+                events.append(PartialReading(reading))
             turn.completeness = self._expectation.spoken(reading)
             before, turn.interrupting = turn.interrupting, _interrupts(reading)
             if bot_speaking and not turn.barged_in and before and turn.interrupting:
@@ -173,7 +178,7 @@ class Listener:
         self._turn = None
         self._activity.forget()
         if turn.during_prompt and not turn.barged_in and not (readings[0].digits or readings[0].intent):
-            return []
+            return [PartialReading(Reading("", 0.0))] if turn.partial_text else []
         self._expectation = None
         return [TurnEnded(readings, turn.began_ms, turn.last_voiced_ms)]
 

@@ -1,11 +1,11 @@
-"""Dates and moments as words; the order of the words is in `units.toml`, names of months come from CLDR."""
+"""Dates and moments as words and in figures; the order of the words is in `units.toml`, the rest comes from CLDR."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from babel.dates import get_month_names
+from babel.dates import format_date, format_skeleton, get_month_names
 
 from voicebot.language import numbers
 
@@ -37,3 +37,16 @@ def spell_moment(moment: datetime, language: str = "bg", with_year: bool = False
         hour=numbers.counted(local.hour, "oclock", language),
         minute=numbers.counted(local.minute, "minute", language),
     )
+
+
+def in_figures(day: date, language: str = "bg", with_year: bool = True) -> str:
+    """`day` as it is written: "9 декември" or "9 декември 2026 г."."""
+    if with_year:
+        return format_date(day, "long", locale=language)
+    return format_skeleton("MMMMd", datetime(day.year, day.month, day.day), locale=language)
+
+
+def moment_in_figures(moment: datetime, language: str = "bg") -> str:
+    """`moment`, an aware time, as it is written: the date and the time of day in Sofia, "23 ноември, 6:00"."""
+    local = moment.astimezone(LOCAL_TIME)
+    return f"{in_figures(local.date(), language, with_year=False)}, {local.hour}:{local.minute:02}"

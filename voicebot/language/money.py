@@ -1,6 +1,8 @@
-"""Sums of money as words; the words of each currency are in `units.toml`."""
+"""Sums of money as words and in figures; the words of each currency are in `units.toml`."""
 
 from __future__ import annotations
+
+from babel.numbers import format_decimal
 
 from voicebot.billing.store import Money
 from voicebot.language import numbers
@@ -28,3 +30,12 @@ def spell(money: Money, language: str = "bg") -> str:
             major=numbers.count(whole, currency.major, language), minor=numbers.count(part, currency.minor, language)
         )
     return units.patterns["negative"].format(money=words) if hundredths < 0 else words
+
+
+def in_figures(money: Money, language: str = "bg") -> str:
+    """`money` as it is written: "45,30 евро"; raises `ValueError` for a currency without words."""
+    units = numbers.units(language)
+    if money.currency not in units.currencies:
+        raise ValueError(f"there are no words for {money.currency} in units.toml")
+    figures = format_decimal(money.amount, "#,##0.00", locale=language)
+    return f"{figures} {units.currencies[money.currency].major.other}"

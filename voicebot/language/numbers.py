@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from itertools import accumulate
 from typing import Literal
 
 from babel import Locale
@@ -129,8 +130,17 @@ def grouped(text: str, sizes: Mapping[int, Sequence[int]] | None = None, languag
     groups = (sizes or {}).get(len(words)) or _by_threes(len(words))
     if sum(groups) != len(words):
         raise ValueError(f"groups of {', '.join(map(str, groups))} do not make {len(words)} digits")
-    ends = [sum(groups[: i + 1]) for i in range(len(groups))]
-    return [" ".join(words[end - size : end]) for size, end in zip(groups, ends, strict=True)]
+    return [" ".join(group) for group in _cut(words, groups)]
+
+
+def grouped_figures(text: str) -> str:
+    """The digits in `text` as they are written for reading, in the same groups: "300 000 000 001"."""
+    return " ".join("".join(group) for group in _cut(text, _by_threes(len(text))))
+
+
+def _cut(items: Sequence[str], sizes: Sequence[int]) -> list[Sequence[str]]:
+    ends = accumulate(sizes)
+    return [items[end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
 
 def counted(n: int, noun: str, language: str = "bg") -> str:
@@ -143,8 +153,16 @@ def counted(n: int, noun: str, language: str = "bg") -> str:
 
 def count(n: int, noun: Noun, language: str = "bg") -> str:
     """`n` and `noun` in agreement."""
-    form = noun.one if Locale(language).plural_form(abs(n)) == "one" else noun.other
-    return f"{spell(n, language, noun.gender)} {form}"
+    return f"{spell(n, language, noun.gender)} {_form(n, noun, language)}"
+
+
+def counted_in_figures(n: int, noun: str, language: str = "bg") -> str:
+    """`n` in figures and the noun of that key in `units.toml`, in agreement: "2 неплатени фактури"."""
+    return f"{n} {_form(n, units(language).nouns[noun], language)}"
+
+
+def _form(n: int, noun: Noun, language: str) -> str:
+    return noun.one if Locale(language).plural_form(abs(n)) == "one" else noun.other
 
 
 def _by_threes(length: int) -> list[int]:

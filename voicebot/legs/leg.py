@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
 
 from voicebot.audio.sound import Samples
 from voicebot.legs.playback import Playback
@@ -64,3 +64,24 @@ class CallLeg(Protocol):
 
     async def hang_up(self) -> None:
         """End the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """One turn of the conversation in writing, as far as it has come; a later one of the same turn replaces it."""
+
+    turn: int
+    """Number of the turn in this call, from 0."""
+    speaker: Literal["bot", "caller"]
+    text: str = field(repr=False)
+    """For the caller's own eyes: it may hold a customer's number in clear. "" withdraws the turn."""
+    final: bool
+    """Whether the turn is complete."""
+
+
+@runtime_checkable
+class Captioned(Protocol):
+    """A leg that can show the caller what is said and heard."""
+
+    def show(self, caption: Caption) -> None:
+        """Show `caption` now."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class Playback:
     def __init__(self, rate_hz: int) -> None:
         self.rate_hz = rate_hz
         """Rate at which it is played."""
-        self._pending: deque[Samples] = deque()
+        self._pending: deque[tuple[Samples, Callable[[], None] | None]] = deque()
         self._taken = 0
         self._fed = asyncio.Event()
         self.complete = False
@@ -28,10 +29,15 @@ class Playback:
         self.stopped = False
         """Whether it was cut off."""
 
-    def feed(self, sound: Sound) -> None:
-        """Append sound of any rate; what is fed to a stopped playback is dropped."""
+    def feed(self, sound: Sound, began: Callable[[], None] | None = None) -> None:
+        """Append sound of any rate; what is fed to a stopped playback is dropped.
+
+        Args:
+            sound: what is to be played behind what was fed before.
+            began: called when its first sample is played, never when it is dropped.
+        """
         if not self.stopped and len(sound.samples):
-            self._pending.append(sound.resampled(self.rate_hz).samples)
+            self._pending.append((sound.resampled(self.rate_hz).samples, began))
             self._fed.set()
 
     def end(self) -> None:
@@ -71,9 +77,11 @@ class Playback:
         """Up to `count` samples from its front."""
         parts: list[Samples] = []
         while count and self._pending:
-            head = self._pending.popleft()
+            head, began = self._pending.popleft()
+            if began is not None:
+                began()
             if len(head) > count:
-                self._pending.appendleft(head[count:])
+                self._pending.appendleft((head[count:], None))
                 head = head[:count]
             parts.append(head)
             count -= len(head)

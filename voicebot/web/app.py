@@ -1,18 +1,30 @@
-"""The HTTP door: health and readiness, and calls from uploaded recordings, for testers."""
+"""The HTTP door: health and readiness, the page with the voice widget, and calls from recordings, for testers."""
 
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Any
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, File, Form, Request, UploadFile
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader
 
 from voicebot.audio.wav import parse_wav, to_wav
 from voicebot.errors import VoicebotError
 from voicebot.legs.wav import WavLeg
-from voicebot.switchboard import Busy, Switchboard
+from voicebot.settings import Web, WebRtc
+from voicebot.switchboard import Switchboard
+from voicebot.web import signalling
+from voicebot.web.browser_calls import open_browser_calls
+from voicebot.web.problem import problem, problem_of
+from voicebot.web.signalling import Door
 
 MOST_RECORDINGS = 10
 """Most recordings in one uploaded call."""
@@ -20,29 +32,67 @@ MOST_KEYS = 64
 """Most keys in one uploaded call."""
 
 
-def create_app(switchboard: Switchboard, *, max_upload_bytes: int) -> FastAPI:
+CONTENT_SECURITY_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self'",
+        "media-src data:",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    ]
+)
+"""What the bot's own pages may load: nothing from another host, nothing inline (W3C CSP Level 3)."""
+
+
+def create_app(switchboard: Switchboard, web: Web | None = None, webrtc: WebRtc | None = None) -> FastAPI:
     """The application around a switchboard that is ready for calls.
 
     Args:
         switchboard: holds the calls.
-        max_upload_bytes: largest request body.
+        web: the settings of this door.
+        webrtc: those of calls from browsers.
     """
-    page = Environment(loader=PackageLoader("voicebot.web", "."), autoescape=True).get_template("index.html")
-    app = FastAPI(title="voicebot", docs_url=None, redoc_url=None)
+    web, webrtc = web or Web(), webrtc or WebRtc()
+    pages = Environment(loader=PackageLoader("voicebot.web", "pages"), autoescape=True)
+    texts = tomllib.loads(files("voicebot.web").joinpath("pages", "index.toml").read_text(encoding="utf-8"))
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_browser_calls(switchboard, webrtc) as calls:
+            app.state.door = Door(webrtc, calls)
+            yield
+
+    app = FastAPI(title="voicebot", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.include_router(signalling.router)
+    app.mount("/static", _Static(directory=Path(__file__).parent / "static"))
+
+    @app.middleware("http")
+    async def secure(request: Request, call_next: Any) -> Response:
+        answer: Response = await call_next(request)
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        answer.headers["Referrer-Policy"] = "same-origin"
+        if answer.headers.get("content-type", "").startswith("text/html"):
+            answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+            answer.headers["Permissions-Policy"] = "microphone=(self)"
+        return answer
 
     @app.middleware("http")
     async def limit_the_body(request: Request, call_next: Any) -> Response:
         length = request.headers.get("content-length", "")
         if request.method == "POST" and not length.isdecimal():
-            return _problem(411, "The request says no Content-Length: send one.")
-        if length.isdecimal() and int(length) > max_upload_bytes:
-            return _problem(413, f"The recordings are larger than {max_upload_bytes} bytes: send shorter ones.")
+            return problem(411, "The request says no Content-Length: send one.")
+        if length.isdecimal() and int(length) > web.max_upload_bytes:
+            return problem(413, f"The recordings are larger than {web.max_upload_bytes} bytes: send shorter ones.")
         answer: Response = await call_next(request)
         return answer
 
     @app.exception_handler(VoicebotError)
     async def tell(_: Request, error: VoicebotError) -> JSONResponse:
-        return _problem(503 if isinstance(error, Busy) else 400, str(error))
+        return problem_of(error)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -55,12 +105,18 @@ def create_app(switchboard: Switchboard, *, max_upload_bytes: int) -> FastAPI:
         try:
             await switchboard.services.store.check()
         except VoicebotError as error:
-            return _problem(503, str(error))
+            return problem(503, str(error))
         return JSONResponse({"status": "ready", "calls": switchboard.live})
 
     @app.get("/", response_class=HTMLResponse)
-    async def index() -> str:
-        return page.render()
+    async def index(request: Request, lang: Literal["bg", "en"] = "bg") -> str:
+        return pages.get_template("index.html").render(
+            lang=lang, t=texts[lang], base=request.base_url, inquiry_url=web.inquiry_url
+        )
+
+    @app.get("/recordings", response_class=HTMLResponse)
+    async def recordings_page() -> str:
+        return pages.get_template("recordings.html").render()
 
     @app.post("/calls", response_model=None)
     async def call(
@@ -71,17 +127,31 @@ def create_app(switchboard: Switchboard, *, max_upload_bytes: int) -> FastAPI:
         """A whole call: each recording is one thing that the caller says once the bot has finished asking."""
         named = [upload for upload in recordings or () if upload.filename]
         if len(named) > MOST_RECORDINGS:
-            return _problem(400, f"A call has {MOST_RECORDINGS} recordings at most: send fewer.")
+            return problem(400, f"A call has {MOST_RECORDINGS} recordings at most: send fewer.")
         sounds = [parse_wav(await upload.read(), upload.filename or "The recording") for upload in named]
         leg = WavLeg(sounds, keys=keys)
         record = (await switchboard.hold(leg)).as_dict()
         reply = base64.b64encode(to_wav(leg.reply)).decode()
         if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(page.render(record=record, reply=reply))
+            return HTMLResponse(pages.get_template("recordings.html").render(record=record, reply=reply))
         return JSONResponse(record | {"reply_wav": reply})
 
+    # Last, so that refusals by the middleware above can be read by the widget, too.
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=webrtc.allowed_origins,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["Authorization", "Content-Type"],
+        expose_headers=["Location"],
+    )
     return app
 
 
-def _problem(status: int, detail: str) -> JSONResponse:
-    return JSONResponse({"detail": detail}, status)
+class _Static(StaticFiles):
+    """The widget's files; pages of other sites load them, too."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        answer = super().file_response(*args, **kwargs)
+        answer.headers["Access-Control-Allow-Origin"] = "*"
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer

@@ -29,7 +29,7 @@ async def run(settings: Settings) -> None:
     door = _listen(settings.web.listen)
     async with open_services(settings) as services:
         switchboard = Switchboard(services, settings.calls.most)
-        app = create_app(switchboard, max_upload_bytes=settings.web.max_upload_bytes)
+        app = create_app(switchboard, settings.web, settings.webrtc)
         server = _Server(uvicorn.Config(app, log_config=None, access_log=False))
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()

@@ -1,0 +1,134 @@
+"""Calls from browsers at once: delay of each answer, processor time and memory per call. Run: make browser-load.
+
+The bot runs as its own process and is the one that is measured; the visitors run in this one. Each speaks a number and
+a yes, each once the bot has asked, and hangs up when it has heard the bill. The delay goes from the last audible frame
+that a visitor sent to the first audible frame of the answer that came back, so it holds the network and both jitter
+buffers, and the silence that ends a turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+import httpx2
+from rich.console import Console
+from rich.table import Table
+from visitor import Visitor
+
+from voicebot.audio.wav import read_wav
+from voicebot.billing.demonstration import create_demonstration
+
+FIXTURES = Path(__file__).parents[1] / "tests" / "fixtures"
+SPOKEN = [read_wav(FIXTURES / f"{name}.wav") for name in ("number-12-300000000001", "yes-right")]
+SPREAD_S = 10.0
+"""The calls begin within this time, as callers do, not in one instant."""
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def memory_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+async def visit(http: httpx2.AsyncClient, begins_s: float) -> Visitor:
+    await asyncio.sleep(begins_s)
+    visitor = Visitor(SPOKEN)
+    async with asyncio.TaskGroup() as tasks:
+        listening = tasks.create_task(visitor.listen())
+        try:
+            await visitor.ring(http)
+            await visitor.until(lambda: "Данните са към" in " ".join(visitor.captions("bot")), timeout_s=120)
+        except TimeoutError:
+            pass
+        finally:
+            listening.cancel()
+            await visitor.close()
+    return visitor
+
+
+async def measure(http: httpx2.AsyncClient, pid: int, calls: int) -> list[str]:
+    before_mb, before_s, began_s = memory_mb(pid), cpu_s(pid), time.monotonic()
+    peak_mb = before_mb
+    visits = [asyncio.create_task(visit(http, SPREAD_S * i / calls)) for i in range(calls)]
+    while not all(visited.done() for visited in visits):
+        await asyncio.wait(visits, timeout=1)
+        peak_mb = max(peak_mb, memory_mb(pid))
+    visitors = [visited.result() for visited in visits]
+    passed_s = time.monotonic() - began_s
+    delays_s = sorted(delay for visitor in visitors for delay in visitor.delays_s[:2])
+    informed = sum("45,30 евро" in " ".join(visitor.captions("bot")) for visitor in visitors)
+    p50, p95 = statistics.median(delays_s), delays_s[max(0, -(-95 * len(delays_s) // 100) - 1)]
+    busy_s = cpu_s(pid) - before_s
+    return [
+        str(calls),
+        f"{informed} of {calls}",
+        str(len(delays_s)),
+        f"{p50 * 1000:.0f}",
+        f"{p95 * 1000:.0f}",
+        f"{100 * busy_s / passed_s:.0f}",
+        f"{busy_s / calls:.1f}",
+        f"{(peak_mb - before_mb) / calls:.1f}",
+    ]
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("calls", nargs="*", type=int, default=[1, 5, 10, 20], help="how many calls at once")
+    numbers = parser.parse_args().calls
+    console = Console(width=120)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        create_demonstration(folder / "bills.sqlite", date.today())
+        own = {
+            "VOICEBOT_STORE__URL": str(folder / "bills.sqlite"),
+            "VOICEBOT_WEB__LISTEN": "127.0.0.1:18080",
+            "VOICEBOT_CALLS__MOST": str(max(numbers)),
+            "VOICEBOT_CALLS__DRAIN_S": "0",
+            "VOICEBOT_WEBRTC__MOST_CALLS_PER_ADDRESS": str(max(numbers)),
+            "VOICEBOT_WEBRTC__MOST_REQUESTS_PER_MINUTE": "1000",
+            "VOICEBOT_LOGS__LEVEL": "error",
+        }
+        command = Path(sys.executable).parent / "voicebot"
+        bot = await asyncio.create_subprocess_exec(command, "serve", env=os.environ | own)
+        try:
+            async with httpx2.AsyncClient(base_url="http://127.0.0.1:18080", timeout=60) as http:
+                for _ in range(600):
+                    try:
+                        (await http.get("/ready")).raise_for_status()
+                        break
+                    except httpx2.TransportError:
+                        await asyncio.sleep(0.1)
+                await visit(http, 0)  # fills the phrase cache
+                table = Table(
+                    "calls",
+                    "told the bill",
+                    "answers",
+                    "p50 ms",
+                    "p95 ms",
+                    "CPU % of a core",
+                    "CPU s a call",
+                    "MB a call",
+                )
+                for calls in numbers:
+                    table.add_row(*await measure(http, bot.pid, calls))
+                console.print(table)
+        finally:
+            bot.terminate()
+            await bot.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
