@@ -121,7 +121,7 @@ async def measure(numbers: list[int], rounds: int) -> None:
     )
     sip = Sip(listen="127.0.0.1:0", answer_after_s=0.2, burst=100_000)
     async with open_phone(sip, most_calls=max(numbers)) as phone:
-        write_pcap(phone.folder / "caller.pcap", caller(greeting_ms=15_000, read_back_ms=14_000))
+        write_pcap(phone.folder / "caller.pcap", caller(greeting_ms=13_500, read_back_ms=10_500))
         for calls in numbers:
             row = await carry(phone, calls, rounds)
             table.add_row(*row)

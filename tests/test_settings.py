@@ -1,3 +1,4 @@
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,49 @@ def test_settings_of_browser_calls_that_cannot_be_are_named(tmp_path: Path, text
     file.write_text(f"[webrtc]\n{text}\n")
     with pytest.raises(InvalidSettings, match=reason):
         load(file)
+    ("now", "there"),
+    [
+        ("2026-11-23T08:00", True),
+        ("2026-11-23T07:59", False),
+        ("2026-11-23T18:00", False),
+        ("2026-11-22T12:00", False),
+        ("2026-11-21T23:00", True),
+        ("2026-11-22T01:59", True),
+        ("2026-11-22T02:00", False),
+        ("2026-11-23T01:00", False),
+    ],
+)
+def test_operators_are_there_in_their_hours(now: str, there: bool, tmp_path: Path) -> None:
+    file = tmp_path / "voicebot.toml"
+    hours = '[[dialog.operator_hours]]\nopens = "08:00"\ncloses = "18:00"\n'
+    night = '[[dialog.operator_hours]]\ndays = ["sat"]\nopens = "22:00"\ncloses = "02:00"\n'
+    file.write_text(f'[dialog]\noperator = "sip:operators@example.org"\n{hours}{night}')
+    assert load(file).operator_at(datetime.fromisoformat(now)) == ("sip:operators@example.org" if there else "")
+
+
+def test_without_hours_operators_are_there_day_and_night() -> None:
+    assert load().operator_at(datetime(2026, 11, 22, 3)) == "operator"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('listen = "5060"', "sip.listen cannot be used: it must be HOST:PORT"),
+        ('transports = ["tls"]', "tls needs sip.certificate"),
+        ('certificate = "/nowhere.pem"', "there is no certificate"),
+        ("rtp_ports = [20000, 10000]", "rtp_ports must be two ports"),
+        ('allow = ["trunk.example.org"]', "sip.allow"),
+        ('codecs = ["GSM"]', "sip.codecs"),
+        ('[[sip.accounts]]\nuser = "a b"\ndomain = "example.org"', "sip.accounts.0.user"),
+    ],
+)
+def test_settings_of_the_telephone_that_cannot_be_are_named(text: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "voicebot.toml").write_text(f"[sip]\n{text}\n")
+    with pytest.raises(InvalidSettings, match=reason):
+        load(tmp_path / "voicebot.toml")
+
+
+def test_an_account_hides_its_password(tmp_path: Path) -> None:
+    account = '[[sip.accounts]]\nuser = "bot"\ndomain = "example.org"\npassword = "secret"\n'
+    (tmp_path / "voicebot.toml").write_text(account)
+    assert "secret" not in repr(load(tmp_path / "voicebot.toml"))

@@ -138,7 +138,9 @@ class Screen:
         wanted = set(ports)
         self._sockets = [door for door in _own_sockets() if _listens_at(door, host, wanted)]
         if not self._sockets:
-            raise CannotScreen("The SIP stack's sockets were not found, so peers cannot be kept out: report this.")
+            raise CannotScreen(
+                f"The SIP stack does not listen at {host}: give an address that a network interface has."
+            )
         self._filter()
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """Calls by sipp: each scenario is a file in scenarios/."""
 
+import json
 import os
 import signal
 import socket
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.legs.sip.peers import BIN, PATIENCE_S, SCENARIOS, Bot, running_bot, sipp
+from tests.legs.sip.peers import BIN, PATIENCE_S, SCENARIOS, Bot, free_port, running_bot, sipp
 
 
 @pytest.mark.parametrize(
@@ -133,3 +134,17 @@ def test_callers_are_masked_in_the_log(bot: Bot, tmp_path: Path) -> None:
     sipp("basic", bot.address, tmp_path)
     bot.wait_for("line")
     assert "88812345" not in str(bot.log) and bot.events("line")[-1]["caller"].startswith("sip:••••")
+
+
+def test_a_trunk_is_registered_with_by_digest(phone_env: dict[str, str], tmp_path: Path) -> None:
+    port = free_port()
+    registrar = subprocess.Popen(
+        [*("sipp", "-sf", SCENARIOS / "registrar.xml", "-i", "127.0.0.1", "-p", str(port), "-m", "1", "-nostdin")],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+    )
+    account = {"user": "bot", "auth_user": "bot-user", "password": "secret", "domain": f"127.0.0.1:{port}"}
+    with running_bot(phone_env, tmp_path / "bot", SIP__ACCOUNTS=json.dumps([account])) as bot:
+        bot.wait_for("registered")
+        assert "secret" not in str(bot.log)
+        assert registrar.wait(PATIENCE_S) == 0
