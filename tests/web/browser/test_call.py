@@ -63,3 +63,4 @@ async def test_a_keyed_call_interrupts_the_greeting(
         await expect(captions).to_contain_text("Данните са към")
         assert "завършете с диез" not in await captions.inner_text(), "the greeting went on behind the keys"
         assert (await heard_sum(page, sums)).endswith(SUM)
+        await page.get_by_role("button", name="Затваряне").click()

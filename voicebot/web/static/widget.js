@@ -32,6 +32,7 @@ class VoicebotCall extends HTMLElement {
     body.hidden = true;
     style.addEventListener("load", () => (body.hidden = false));
     root.append(style, body);
+    new ResizeObserver(() => this.#scroll()).observe(this.#parts.log.parentElement);
     this.#show("idle");
   }
 
