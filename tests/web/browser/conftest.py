@@ -114,7 +114,7 @@ def new_bot(env: dict[str, str], folder: Path, **settings: str) -> Bot:
         door.bind(("127.0.0.1", 0))
         port = door.getsockname()[1]
     own = {f"VOICEBOT_{name.upper()}": value for name, value in settings.items()}
-    own |= {"VOICEBOT_WEB__LISTEN": f"127.0.0.1:{port}", "VOICEBOT_CALLS__DRAIN_S": "0"}
+    own |= {"VOICEBOT_WEB__LISTEN": f"127.0.0.1:{port}", "VOICEBOT_CALLS__DRAIN_S": "0", "VOICEBOT_SIP__LISTEN": ""}
     return Bot(f"http://127.0.0.1:{port}", env | own, folder / f"{port}.log")
 
 
