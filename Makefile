@@ -62,7 +62,8 @@ hearing: .venv/bench
 	$(PIP) -e .
 	touch $@
 
-.venv/dev: pyproject.toml | .venv/bin/pip
+.venv/dev: pyproject.toml deploy/debian-packages.sh | .venv/bin/pip
+	sh deploy/debian-packages.sh $(PYTHON) test
 	$(PIP) -e '.[dev]'
 	touch $@ .venv/run
 

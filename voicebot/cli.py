@@ -30,6 +30,8 @@ T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 voices_app = typer.Typer(no_args_is_help=True, help="Voices: what there is, fetching, rendering ahead.")
 app.add_typer(voices_app, name="voices")
+store_app = typer.Typer(no_args_is_help=True, help="The billing store: its tables, whether it adds up.")
+app.add_typer(store_app, name="store")
 err = Console(stderr=True)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
@@ -220,6 +222,27 @@ def bill(
         )
 
 
+@store_app.command("migrate")
+def migrate_store(store: StoreOption = None, config: Config = None) -> None:
+    """Make the tables of the store, or bring them to this version."""
+    from voicebot.billing.migrations import migrate_at
+
+    typer.echo(f"The store is at version {migrate_at(_settings(config, store).store.url)}.")
+
+
+@store_app.command("check")
+def check_store(store: StoreOption = None, config: Config = None) -> None:
+    """Add up all invoices and payments; status 1 when something does not add up."""
+    from voicebot.billing.audit import audit
+
+    books = audit(_settings(config, store).store.url)
+    typer.echo(f"{books.accounts} customers, {books.indebted} of them owe {books.outstanding} in all.")
+    for fault in books.faults:
+        typer.echo(fault)
+    if books.faults:
+        raise VoicebotError(f"The store has {len(books.faults)} faults, told above: import what they concern again.")
+
+
 @app.command()
 def demo(
     store: StoreOption = None,
@@ -337,7 +360,7 @@ def _account(account: Account) -> dict[str, Any]:
         "cut_off": account.cut_off,
         "as_of": account.as_of,
         "unpaid": [asdict(invoice) for invoice in account.unpaid],
-        "payments": [asdict(payment) for payment in account.payments],
+        "credit": {"amount": f"{account.credit.amount:.2f}", "currency": account.credit.currency},
     }
 
 
