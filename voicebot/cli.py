@@ -7,13 +7,21 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from voicebot import settings as settings_file
 from voicebot.audio.sound import TELEPHONE_RATE_HZ
@@ -42,6 +50,10 @@ VoiceOption = Annotated[str | None, typer.Option("--voice", help="A voice as 'vo
 
 class NoSuchCustomer(VoicebotError):
     """A number that nobody has."""
+
+
+class RejectedLines(VoicebotError):
+    """An import that could not take every line."""
 
 
 @app.command()
@@ -220,6 +232,55 @@ def bill(
             f"  invoice {invoice.number}, {invoice.period_start} to {invoice.period_end}, {invoice.energy_kwh} kWh: "
             f"{invoice.outstanding} of {invoice.total}, due {invoice.due}, cut-off {invoice.cut_off or 'none'}"
         )
+
+
+@app.command("import")
+def import_bills(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV files, of any kinds in any order.")],
+    as_of: Annotated[
+        datetime | None, typer.Option(metavar="TIME", help="When the books were as the files show; the newest's time.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="utf-8 or windows-1251; told from each file if left out.")
+    ] = None,
+    rejects: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where rejected lines go; beside each file if left out.")
+    ] = None,
+    store: StoreOption = None,
+    config: Config = None,
+) -> None:
+    """Bring a utility's exports into the store, all of the files at once; run it again if it was interrupted."""
+    from voicebot.billing.importing import import_files
+
+    if encoding not in (None, "utf-8", "windows-1251"):
+        raise typer.BadParameter("it is utf-8 or windows-1251", param_hint="--encoding")
+    chosen = _settings(config, store)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        tasks: dict[Path, TaskID] = {}
+
+        def show(path: Path, done: int, total: int) -> None:
+            if path not in tasks:
+                tasks[path] = progress.add_task(path.name, total=total)
+            progress.update(tasks[path], completed=done, description=path.name if done < total else f"{path.name} read")
+
+        when = as_of and as_of.astimezone()
+        done = import_files(
+            chosen.store.url,
+            files,
+            chosen.schemes,
+            as_of=when,
+            encoding=encoding,
+            rejects=rejects,
+            progress=show,
+        )
+    for file in done:
+        before = " before" if file.already else ""
+        typer.echo(f"{file.path}: {file.accepted} {file.kind} imported{before}, {file.rejected} lines rejected")
+    rejected = sum(file.rejected for file in done)
+    if rejected:
+        places = ", ".join(str(file.rejects) for file in done if file.rejects)
+        raise RejectedLines(f"{rejected} lines were rejected: mend them by the reasons in {places} and import them.")
 
 
 @store_app.command("migrate")

@@ -243,6 +243,8 @@ class StagedFile(Base):
     """Bytes read."""
     line: Mapped[int] = mapped_column(BigInteger)
     """Lines read."""
+    records: Mapped[int] = mapped_column(BigInteger)
+    """Lines read but for the header and blank ones."""
 
 
 class StagedReject(Base):
@@ -263,7 +265,7 @@ def _staged(row: type[Base], *without: str) -> Table:
     return Table(f"staged_{live.name}", Base.metadata, *place, *columns)
 
 
-STAGED = {
+STAGED: dict[type[Base], Table] = {
     row: _staged(row, "outstanding_cents")
     for row in (CustomerRow, MeteringPointRow, IdentifierRow, InvoiceRow, PaymentRow)
 }

@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.Column("line", sa.BigInteger(), nullable=False),
+        sa.Column("records", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staged_file")),
         prefixes=unlogged,
     )
