@@ -22,12 +22,15 @@ class NoPostgres(Exception):
 class Cluster:
     """A PostgreSQL server; it refuses to run as root, so root runs it as another user."""
 
-    def __init__(self, settings: dict[str, str] | None = None, folder: Path | None = None) -> None:
+    def __init__(
+        self, settings: dict[str, str] | None = None, folder: Path | None = None, wal_segment_mb: int = 1
+    ) -> None:
         """Make and start it.
 
         Args:
             settings: those of postgresql.conf.
             folder: where its folder is made; a temporary one where None.
+            wal_segment_mb: size of the files of its log.
 
         Raises:
             NoPostgres: the Debian package is missing.
@@ -41,7 +44,19 @@ class Cluster:
         if self._user:
             shutil.chown(self.folder, self._user, pwd.getpwnam(self._user).pw_gid)
         self.data = self.folder / "data"
-        self._run("initdb", "-D", self.data, "-U", "bills", "-A", "trust", "-E", "UTF8", "--no-sync", "--wal-segsize=1")
+        self._run(
+            "initdb",
+            "-D",
+            self.data,
+            "-U",
+            "bills",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+            f"--wal-segsize={wal_segment_mb}",
+        )
         given = {"listen_addresses": "''", "unix_socket_directories": f"'{self.folder}'", "fsync": "off"}
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
             file.writelines(f"{name} = {value}\n" for name, value in (given | (settings or {})).items())
