@@ -57,12 +57,12 @@ INSERT INTO invoice (number, customer_number, itn, period_start, period_end, day
 SELECT 4000000000 + {m}::bigint * {n} + i, 300000000000 + i, 1000000 + i, '{start}', '{end}', kwh, kwh / 2,
   '{currency}', kwh * 15, kwh * 4, kwh * 3, kwh * 5, 0, kwh * 27, CASE WHEN {owing} THEN kwh * 27 ELSE 0 END,
   '{issued}', date '{issued}' + 14, date '{issued}' + 24
-FROM (SELECT i, 100 + (i * 7919) % 400 AS kwh FROM generate_series(1, {n}) i) AS points
+FROM (SELECT i, (100 + (i::bigint * 7919) % 400)::integer AS kwh FROM generate_series(1, {n}) i) AS points
 """
 PAYMENTS = """
 INSERT INTO payment (number, customer_number, invoice_number, received, currency, paid_cents, channel)
 SELECT 7000000000 + {m}::bigint * {n} + i, 300000000000 + i, 4000000000 + {m}::bigint * {n} + i,
-  date '{issued}' + 9, '{currency}', (100 + (i * 7919) % 400) * 27, 'bank'
+  date '{issued}' + 9, '{currency}', (100 + (i::bigint * 7919) % 400) * 27, 'bank'
 FROM generate_series(1, {n}) i WHERE NOT ({owing})
 """
 

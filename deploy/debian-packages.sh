@@ -8,6 +8,7 @@ missing=""
 command -v "$python" >/dev/null || missing="$missing python3"
 "$python" -c 'import venv, ensurepip' 2>/dev/null || missing="$missing python3-venv"
 if [ "${2:-}" = test ]; then
+    command -v chromium >/dev/null || missing="$missing chromium"
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 fi
 if [ -n "$missing" ]; then

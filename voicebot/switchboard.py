@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from voicebot.billing.sql import SqlStore
+from voicebot.billing.disclosure import Disclosures
+from voicebot.billing.inquiry import Inquiries, InquiryLimits
+from voicebot.billing.opening import open_store
 from voicebot.call import Call, CallRecord, Services
 from voicebot.dialog.catalogue import Catalogue
 from voicebot.errors import VoicebotError
@@ -32,7 +34,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         VoicebotError: something is missing; the sentence says how to get it.
     """
     catalogue = Catalogue.load(settings.dialog.catalogue)
-    store = SqlStore(settings.store.url)
+    store = open_store(settings.store.url, settings.store.token, settings.store.attempt_s)
     recognizer = VoskRecognizer(settings.recognition.model)
     with ThreadPoolExecutor(2 * (os.cpu_count() or 1) + 2, thread_name_prefix="voicebot") as executor:
         loop = asyncio.get_running_loop()
@@ -48,6 +50,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 timers=settings.listener_timers,
                 operator=settings.dialog.operator,
                 store_timeout_s=settings.store.timeout_s,
+                inquiries=Inquiries(
+                    store,
+                    Disclosures(settings.audit.folder),
+                    InquiryLimits(**settings.inquiry.model_dump()),
+                    timeout_s=settings.store.timeout_s,
+                ),
             )
         finally:
             await store.close()

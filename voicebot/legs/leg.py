@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from voicebot.audio.sound import Samples
 from voicebot.legs.playback import Playback
@@ -64,3 +64,12 @@ class CallLeg(Protocol):
 
     async def hang_up(self) -> None:
         """End the call."""
+
+
+@runtime_checkable
+class Attributed(Protocol):
+    """A leg that knows who calls."""
+
+    @property
+    def visitor(self) -> str:
+        """The caller's number or address: for limits, and never to be logged."""

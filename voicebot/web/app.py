@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import FastAPI, File, Form, Request, UploadFile
@@ -12,7 +13,10 @@ from jinja2 import Environment, PackageLoader
 from voicebot.audio.wav import parse_wav, to_wav
 from voicebot.errors import VoicebotError
 from voicebot.legs.wav import WavLeg
+from voicebot.settings import ApiKey
 from voicebot.switchboard import Busy, Switchboard
+from voicebot.web.api import create_api
+from voicebot.web.inquiry import create_site
 
 MOST_RECORDINGS = 10
 """Most recordings in one uploaded call."""
@@ -20,12 +24,13 @@ MOST_KEYS = 64
 """Most keys in one uploaded call."""
 
 
-def create_app(switchboard: Switchboard, *, max_upload_bytes: int) -> FastAPI:
+def create_app(switchboard: Switchboard, *, max_upload_bytes: int, api_keys: Sequence[ApiKey] = ()) -> FastAPI:
     """The application around a switchboard that is ready for calls.
 
     Args:
         switchboard: holds the calls.
         max_upload_bytes: largest request body.
+        api_keys: who may use the JSON API.
     """
     page = Environment(loader=PackageLoader("voicebot.web", "."), autoescape=True).get_template("index.html")
     app = FastAPI(title="voicebot", docs_url=None, redoc_url=None)
@@ -80,6 +85,10 @@ def create_app(switchboard: Switchboard, *, max_upload_bytes: int) -> FastAPI:
             return HTMLResponse(page.render(record=record, reply=reply))
         return JSONResponse(record | {"reply_wav": reply})
 
+    services = switchboard.services
+    if services.inquiries is not None:
+        app.include_router(create_site(services.inquiries, services.conversation.schemes, services.today))
+        app.mount("/api/v1", create_api(services.inquiries, services.conversation.schemes, api_keys))
     return app
 
 

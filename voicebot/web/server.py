@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 import uvicorn
@@ -28,8 +29,10 @@ async def run(settings: Settings) -> None:
     door = _listen(settings.web.listen)
     async with open_services(settings) as services:
         switchboard = Switchboard(services, settings.calls.most)
-        app = create_app(switchboard, max_upload_bytes=settings.web.max_upload_bytes)
-        server = _Server(uvicorn.Config(app, log_config=None, access_log=False))
+        app = create_app(switchboard, max_upload_bytes=settings.web.max_upload_bytes, api_keys=settings.api_keys)
+        server = _Server(
+            uvicorn.Config(app, log_config=None, access_log=False, **_proxies(settings.web.trusted_proxies))
+        )
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -51,6 +54,11 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None]:
         """Capture none."""
         yield
+
+
+def _proxies(trusted: str) -> dict[str, Any]:
+    """Whoever asks could else pass for anybody, and escape every limit."""
+    return {"proxy_headers": bool(trusted), "forwarded_allow_ips": trusted or None}
 
 
 def _listen(address: str) -> socket.socket:
