@@ -82,19 +82,7 @@ class RestStore:
     async def _ask(self, path: str, question: dict[str, Any] | None) -> Any:
         """The answer's JSON, None for 404."""
         try:
-            with self._breaker:
-                async for attempt in stamina.retry_context(
-                    _worth_another_try,
-                    attempts=self._attempts,
-                    timeout=timedelta(seconds=self._limit_s),
-                    wait_initial=0.05,
-                ):
-                    with attempt:
-                        answer = await self._client.request("POST" if question else "GET", path, json=question)
-                        if answer.status_code == HTTPStatus.NOT_FOUND and question:
-                            return None
-                        answer.raise_for_status()
-                        return answer.json()
+            return await self._breaker.call_async(self._exchange, path, question)
         except CircuitBreakerError:
             raise self._unavailable("has failed several times and is left alone for some seconds") from None
         except httpx2.HTTPStatusError as error:
@@ -106,6 +94,22 @@ class RestStore:
             raise self._unavailable(f"does not answer ({type(error).__name__})") from None
         except (ValidationError, ValueError):
             raise self._unavailable("answers with something else than bills") from None
+
+    async def _exchange(self, path: str, question: dict[str, Any] | None) -> Any:
+        retries = stamina.retry_context(
+            _worth_another_try,
+            attempts=self._attempts,
+            timeout=timedelta(seconds=self._limit_s),
+            wait_initial=0.05,
+        )
+        async for attempt in retries:
+            with attempt:
+                answer = await self._client.request("POST" if question else "GET", path, json=question)
+                if answer.status_code == HTTPStatus.NOT_FOUND and question:
+                    return None
+                answer.raise_for_status()
+                return answer.json()
+        raise AssertionError("the last attempt ends the loop")
 
     def _unavailable(self, what: str) -> StoreUnavailable:
         return StoreUnavailable(

@@ -3,8 +3,6 @@
 Numbers and codes come in bodies, never in addresses, so that they stay out of logs.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
@@ -15,7 +13,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
-from voicebot.billing.identifier import IdentifierSchemes, InvalidIdentifier
+from voicebot.billing.identifier import IdentifierSchemes
 from voicebot.billing.inquiry import Inquiries, TooManyInquiries, Visit
 from voicebot.billing.messages import BalanceMessage, HistoryMessage, KnownMessage
 from voicebot.errors import VoicebotError
@@ -26,6 +24,7 @@ Scope = Literal["balance", "history", "known"]
 MOST_NUMBERS = 50
 """Most numbers in one question of which are known."""
 
+_BEARER = HTTPBearer(auto_error=False)
 NOT_FOUND = "There is no such number, or the code is not its."
 
 
@@ -33,29 +32,6 @@ class Problem(BaseModel):
     """Why there is no answer, and what to do."""
 
     detail: str
-
-
-class BalanceQuestion(BaseModel):
-    """Of whom."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    identifier: str = Field(min_length=1, max_length=40, examples=["300000000001"])
-
-
-class HistoryQuestion(BalanceQuestion):
-    """Of whom, with the authorisation code on the invoices."""
-
-    code: str = Field(min_length=1, max_length=6, examples=["DEMO01"])
-    year: int | None = Field(None, ge=1990, le=2100)
-
-
-class KnownQuestion(BaseModel):
-    """Of which numbers."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    identifiers: list[Annotated[str, Field(min_length=1, max_length=40)]] = Field(max_length=MOST_NUMBERS)
 
 
 class Status(BaseModel):
@@ -81,8 +57,30 @@ def create_api(inquiries: Inquiries, schemes: IdentifierSchemes, keys: Sequence[
         schemes: which numbers there are.
         keys: who may ask.
     """
+    pattern = "|".join(f"{s.prefix}[0-9]{{{s.length - len(s.prefix)}}}" for s in schemes.schemes)
+    Number = Annotated[str, Field(pattern=f"^(?:{pattern})$", examples=["300000000001"])]
+
+    class BalanceQuestion(BaseModel):
+        """Of whom."""
+
+        model_config = ConfigDict(extra="forbid")
+
+        identifier: Number
+
+    class HistoryQuestion(BalanceQuestion):
+        """Of whom, with the authorisation code on the invoices."""
+
+        code: str = Field(pattern="^[0-9A-Za-z]{6}$", examples=["DEMO01"])
+        year: int | None = Field(None, ge=1990, le=2100)
+
+    class KnownQuestion(BaseModel):
+        """Of which numbers."""
+
+        model_config = ConfigDict(extra="forbid")
+
+        identifiers: list[Number] = Field(max_length=MOST_NUMBERS)
+
     codes: dict[int | str, dict[str, Any]] = {
-        400: {"model": Problem, "description": "No customer's number, or no JSON"},
         401: {"model": Problem, "description": "No key, or an unknown one"},
         403: {"model": Problem, "description": "The key lacks the scope"},
         429: {"model": Problem, "description": "Too many inquiries; see Retry-After"},
@@ -91,10 +89,9 @@ def create_api(inquiries: Inquiries, schemes: IdentifierSchemes, keys: Sequence[
     missing: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": NOT_FOUND}}
     api = FastAPI(title="Bills", version="1", docs_url=None, redoc_url=None, responses=codes, description=__doc__ or "")
     api.add_exception_handler(VoicebotError, _tell)
-    bearer = HTTPBearer(auto_error=False)
 
     def may(scope: Scope | None) -> Callable[..., Visit]:
-        def visit(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Visit:
+        def visit(given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Visit:
             digest = hashlib.sha256(given.credentials.encode()).hexdigest() if given else ""
             key = next((key for key in keys if hmac.compare_digest(key.sha256, digest)), None)
             if key is None:
@@ -130,7 +127,8 @@ def create_api(inquiries: Inquiries, schemes: IdentifierSchemes, keys: Sequence[
     @api.post("/known")
     async def known(question: KnownQuestion, visit: Annotated[Visit, Depends(may("known"))]) -> KnownMessage:
         """Which of a few numbers are customers': for voice bots, which choose between numbers that sound alike."""
-        return KnownMessage(known=tuple(sorted(await visit.known(list(map(schemes.parse, question.identifiers))))))
+        known = await visit.known([schemes.parse(digits) for digits in question.identifiers])
+        return KnownMessage(known=tuple(sorted(identifier.reveal() for identifier in known)))
 
     return api
 
@@ -143,8 +141,6 @@ async def _tell(_: Request, error: Exception) -> JSONResponse:
             headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
         case TooManyInquiries():
             status, headers = 429, {"Retry-After": str(error.retry_after_s)}
-        case InvalidIdentifier():
-            status = 400
         case _:
             status = 503
     # The sentence of a store names places that are no visitor's business.

@@ -115,7 +115,11 @@ def create_site(inquiries: Inquiries, schemes: IdentifierSchemes, today: Callabl
     pages = Environment(loader=PackageLoader("voicebot.web", "bills"), autoescape=True, trim_blocks=True)
     sessions = _Sessions(inquiries)
     site.routes.append(
-        Mount("/bills/assets", StaticFiles(packages=[("voicebot.web", "bills/assets")], follow_symlink=False), name="assets")
+        Mount(
+            "/bills/assets",
+            StaticFiles(packages=[("voicebot.web", "bills/assets")], follow_symlink=False),
+            name="assets",
+        )
     )
 
     def show(page: str, lang: Language, status: int = 200, here: str = "/bills", **values: Any) -> HTMLResponse:
