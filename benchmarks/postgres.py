@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -62,9 +63,15 @@ class Cluster:
             file.writelines(f"{name} = {value}\n" for name, value in (given | (settings or {})).items())
         self.start()
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        self._run("pg_ctl", "-D", self.data, "-w", "-t", "120", "-l", self.folder / "log", "start")
+    def start(self, most_file_bytes: int | None = None) -> None:
+        """Start it and wait until it answers; with a limit on the size of its files, as on a disk that is full."""
+        begin = "pg_ctl", "-D", self.data, "-w", "-t", "120", "-l", self.folder / "log", "start"
+        unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_file_bytes or unlimited[0], unlimited[1]))
+        try:
+            self._run(*begin)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
 
     def stop(self, mode: str = "fast") -> None:
         """Stop it: "fast", or "immediate" as a crash would."""
@@ -74,11 +81,6 @@ class Cluster:
         """Stop it and remove its folder."""
         self.stop("immediate")
         shutil.rmtree(self.folder)
-
-    @property
-    def pid(self) -> int:
-        """The process from which all others of the server are forked."""
-        return int((self.data / "postmaster.pid").read_text().split()[0])
 
     def url(self, database: str) -> str:
         """The URL of one of its databases."""

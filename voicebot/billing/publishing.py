@@ -301,6 +301,8 @@ def _number_customers_and_points(books: Connection) -> None:
     points = select(literal(-1), _POINT.c.line, literal(ITN), _POINT.c.itn, _POINT.c.customer_number, _POINT.c.itn)
     for found in (customers, points):
         books.execute(insert(_IDENTIFIER).from_select(columns, found))
+    if not books.scalar(select(exists().select_from(_POINT))):
+        return
     # Further numbers of a point go where the point goes.
     moved = select(MeteringPointRow.customer_number).where(MeteringPointRow.itn == IdentifierRow.itn).scalar_subquery()
     books.execute(

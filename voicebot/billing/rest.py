@@ -53,7 +53,8 @@ class RestStore:
         )
         self._attempts = attempts
         self._limit_s = 3 * timeout_s
-        self._breaker = CircuitBreaker(failures, recovery_s, (httpx2.HTTPError,), name=url)
+        breaker = CircuitBreaker(failures, recovery_s, (httpx2.HTTPError,), name=url)
+        self._guarded = breaker(self._exchange)
 
     async def find(self, identifier: Identifier) -> Account | None:
         """The account with this number, or None; raises `StoreUnavailable`."""
@@ -82,7 +83,7 @@ class RestStore:
     async def _ask(self, path: str, question: dict[str, Any] | None) -> Any:
         """The answer's JSON, None for 404."""
         try:
-            return await self._breaker.call_async(self._exchange, path, question)
+            return await self._guarded(path, question)
         except CircuitBreakerError:
             raise self._unavailable("has failed several times and is left alone for some seconds") from None
         except httpx2.HTTPStatusError as error:

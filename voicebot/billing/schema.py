@@ -113,7 +113,7 @@ class IdentifierRow(Base):
     scheme: Mapped[str] = mapped_column(String(40), primary_key=True)
     value: Mapped[str] = mapped_column(String(40), primary_key=True)
     customer_number: Mapped[str] = mapped_column(_refers_to("customer.number"), index=True)
-    itn: Mapped[str | None] = mapped_column(_refers_to("metering_point.itn"))
+    itn: Mapped[str | None] = mapped_column(_refers_to("metering_point.itn"), index=True)
     """The metering point, where the number is one's."""
 
 

@@ -162,6 +162,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("scheme", "value", name=op.f("pk_identifier")),
     )
     op.create_index("ix_identifier_customer_number", "identifier", ["customer_number"], unique=False)
+    op.create_index("ix_identifier_itn", "identifier", ["itn"], unique=False)
     op.create_table(
         "invoice",
         sa.Column("number", sa.String(length=20), nullable=False),
