@@ -4,7 +4,7 @@
 # make graphs  compiles grammars/ and bg_lexicon/ into models/
 # make model   synthesises, trains and exports the acoustic model into build/model-candidate (hours); SMOKE=1: a useless one in minutes
 # make fixtures  synthesises the recordings in tests/fixtures/ anew
-# make bench   measures delays and memory
+# make bench   measures delays and memory, and the store
 # make sets    renders and screens the sets of recordings by which hearing is measured (half an hour and more)
 # make hearing measures how well the model hears them
 PYTHON ?= python3
@@ -38,6 +38,8 @@ fixtures: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/call.py
+	$(BIN)/python benchmarks/store.py
+	$(BIN)/python benchmarks/harvest.py
 
 .venv/bench: pyproject.toml .venv/dev
 	$(PIP) -e '.[bench]'

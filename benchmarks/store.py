@@ -114,7 +114,7 @@ def write_month(folder: Path, points: int, count: int, month: int) -> list[Path]
             "other_amount;vat;interest;total;currency;issued;due;cut_off\n"
         )
         paid.write("payment_number;customer_number;invoice_number;received;amount;currency;channel\n")
-        for i in random.Random(month).sample(range(1, points + 1), count):
+        for i in sorted(random.Random(month).sample(range(1, points + 1), count)):
             number = 5_000_000_000 + month * 10_000_000 + i
             customer, itn = 300_000_000_000 + i, 1_000_000 + i
             bills.write(
@@ -165,15 +165,38 @@ async def bring(url: str, files: list[Path], points: int, lookups: int) -> tuple
     return time.perf_counter() - began, times
 
 
+def measure(url: str, chosen: argparse.Namespace) -> None:
+    """Look-ups alone, an import alone, both together."""
+    rows = chosen.rows or chosen.points
+    tell("alone", asyncio.run(look_up(url, chosen.points, chosen.lookups)))
+    with tempfile.TemporaryDirectory() as folder:
+        files = write_month(Path(folder), chosen.points, rows // 2, chosen.month)
+        took, _ = asyncio.run(bring(url, files, chosen.points, 0))
+        print(f"import alone: {rows} rows in {took:.1f} s, {rows / took:.0f} rows/s", flush=True)
+        files = write_month(Path(folder), chosen.points, rows // 2, chosen.month + 1)
+        took, times = asyncio.run(bring(url, files, chosen.points, chosen.lookups))
+        print(f"import with look-ups: {rows} rows in {took:.1f} s, {rows / took:.0f} rows/s", flush=True)
+        tell("during the import", times)
+    if chosen.check:
+        began = time.perf_counter()
+        faults = len(audit(url).faults)
+        print(f"all balances added up in {time.perf_counter() - began:.0f} s: {faults} faults", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=20_000, help="metering points, each with 24 invoices")
     parser.add_argument("--lookups", type=int, default=5_000)
     parser.add_argument("--rows", type=int, default=0, help="rows of each import; as many as points if left out")
     parser.add_argument("--folder", type=Path, help="where the database lies")
+    parser.add_argument("--url", help="measure a store that --keep has left")
+    parser.add_argument("--month", type=int, default=1, help="which imports; another for each run on a kept store")
+    parser.add_argument("--keep", action="store_true", help="leave the server running, and say how it is reached")
     parser.add_argument("--check", action="store_true", help="add up all balances in the end, too")
     chosen = parser.parse_args()
-    rows = chosen.rows or chosen.points
+    if chosen.url:
+        measure(chosen.url, chosen)
+        return
     began = time.perf_counter()
     cluster = Cluster(SETTINGS, chosen.folder, wal_segment_mb=16)
     try:
@@ -185,21 +208,12 @@ def main() -> None:
             f" {size / 1e9:.2f} GB",
             flush=True,
         )
-        tell("alone", asyncio.run(look_up(url, chosen.points, chosen.lookups)))
-        with tempfile.TemporaryDirectory() as folder:
-            files = write_month(Path(folder), chosen.points, rows // 2, 1)
-            took, _ = asyncio.run(bring(url, files, chosen.points, 0))
-            print(f"import alone: {rows} rows in {took:.1f} s, {rows / took:.0f} rows/s", flush=True)
-            files = write_month(Path(folder), chosen.points, rows // 2, 2)
-            took, times = asyncio.run(bring(url, files, chosen.points, chosen.lookups))
-            print(f"import with look-ups: {rows} rows in {took:.1f} s, {rows / took:.0f} rows/s", flush=True)
-            tell("during the import", times)
-        if chosen.check:
-            began = time.perf_counter()
-            faults = len(audit(url).faults)
-            print(f"all balances added up in {time.perf_counter() - began:.0f} s: {faults} faults", flush=True)
+        measure(url, chosen)
     finally:
-        cluster.remove()
+        if chosen.keep:
+            print(f"kept: --url '{cluster.url('bills')}'")
+        else:
+            cluster.remove()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import URL, NullPool, create_engine, event, make_url
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, ProgrammingError, SQLAlchemyError
@@ -137,7 +138,7 @@ def explained(url: URL) -> Iterator[None]:
     """Raise errors of the database as `StoreUnavailable` with a sentence that says what to do."""
     try:
         yield
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, psycopg.Error, OSError) as error:
         raise StoreUnavailable(_sentence(url, error)) from error
     except ModuleNotFoundError as error:
         raise StoreUnavailable(
@@ -151,7 +152,7 @@ def _sentence(url: URL, error: Exception) -> str:
     code = "_".join(getattr(getattr(error, "orig", None), "sqlite_errorname", "").split("_")[:2])
     if code in _SQLITE_SENTENCES:
         return f"{store} {_SQLITE_SENTENCES[code]}"
-    if getattr(getattr(error, "orig", None), "sqlstate", "") in _NO_ROOM:
+    if getattr(getattr(error, "orig", error), "sqlstate", "") == _DISK_FULL:
         return f"{store} {_SQLITE_SENTENCES['SQLITE_FULL']}"
     if code == "SQLITE_ERROR" or isinstance(error, ProgrammingError):
         return other_layout(url)
@@ -166,8 +167,8 @@ def other_layout(url: URL) -> str:
     )
 
 
-_NO_ROOM = ("53100", "54000")
-"""PostgreSQL's codes for a full disk and for a file over its limit."""
+_DISK_FULL = "53100"
+"""PostgreSQL's code (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
 _SQLITE_SENTENCES = {
     "SQLITE_BUSY": "is locked by another program: end that program, or wait until it has written, and try again.",

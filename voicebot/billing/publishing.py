@@ -5,7 +5,7 @@ Works in the database with set operations alone, the same in SQLite and PostgreS
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -216,11 +216,13 @@ def _reject_stray_payments(books: Connection) -> None:
 
 def _reject_what_does_not_add_up(books: Connection) -> None:
     """No invoice is paid more than whole or less than not at all: else its lines of this import are rejected."""
-    for few in _in_parts(books.scalars(_invoices_that_would_not_add_up())):
+    wrong = books.scalars(_invoices_that_would_not_add_up()).all()
+    for few in _in_parts(wrong):
         reason = "its invoice would be paid more than whole: book the excess without an invoice"
         _reject(books, _PAYMENT, _PAYMENT.c.invoice_number.in_(few), reason)
         _reject(books, _INVOICE, _INVOICE.c.number.in_(few), "more was paid on it than its total")
-    _reject_stray_payments(books)
+    if wrong:
+        _reject_stray_payments(books)
 
 
 def _invoices_that_would_not_add_up() -> Select[str]:
@@ -232,7 +234,9 @@ def _invoices_that_would_not_add_up() -> Select[str]:
         .union(select(_INVOICE.c.number))
         .subquery()
     )
-    in_the_books = select(live.c.invoice_number, _effect(live)).join(touched, touched.c.number == live.c.invoice_number)
+    # Only an invoice that is in the books can have payments there.
+    there = select(touched.c.number).join(invoice, invoice.c.number == touched.c.number).cte()
+    in_the_books = select(live.c.invoice_number, _effect(live)).join(there, there.c.number == live.c.invoice_number)
     new = select(_PAYMENT.c.invoice_number, _effect(_PAYMENT)).where(
         _PAYMENT.c.invoice_number.is_not(None), ~exists().where(live.c.number == _PAYMENT.c.number)
     )
@@ -251,9 +255,8 @@ def _invoices_that_would_not_add_up() -> Select[str]:
     )
 
 
-def _in_parts(numbers: Iterable[str], size: int = 500) -> Iterable[list[str]]:
-    every = list(numbers)
-    return (every[begin : begin + size] for begin in range(0, len(every), size))
+def _in_parts(numbers: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
+    return (numbers[begin : begin + size] for begin in range(0, len(numbers), size))
 
 
 def _unknown(row: type[Base], name: str, number: ColumnElement[str]) -> ColumnElement[bool]:
