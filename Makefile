@@ -6,8 +6,8 @@
 # make screenshots  pictures of the voice widget in each state, into build/screenshots
 # make fixtures  synthesises the recordings in tests/fixtures/ anew
 # make browser-load  measures calls from browsers at once
-# make bench   measures delays and memory
 # make phone   measures how many telephone calls this machine carries, and what 10,000 calls leave behind
+# make bench   measures delays and memory, and the store
 # make sets    renders and screens the sets of recordings by which hearing is measured (half an hour and more)
 # make hearing measures how well the model hears them
 PYTHON ?= python3
@@ -47,6 +47,8 @@ browser-load: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/call.py
+	$(BIN)/python benchmarks/store.py
+	$(BIN)/python benchmarks/harvest.py
 
 phone: .venv/dev
 	$(BIN)/python benchmarks/phone_load.py

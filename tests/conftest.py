@@ -16,6 +16,7 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     create_demonstration(folder / "bills.sqlite", date.today())
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("VOICEBOT_")}
     return inherited | {
+        "VOICEBOT_AUDIT__FOLDER": str(folder / "audit"),
         "VOICEBOT_SIP__LISTEN": "",
         "VOICEBOT_STORE__URL": str(folder / "bills.sqlite"),
         "VOICEBOT_VOICE__CACHE": str(folder / "phrases"),

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,9 @@ from tests.fakes.store import TODAY, FakeStore, account, invoice
 from tests.fakes.synthesizer import FakeSynthesizer
 from voicebot.audio.sound import Sound
 from voicebot.audio.tones import dtmf
+from voicebot.billing.disclosure import Disclosures
 from voicebot.billing.identifier import DEFAULT_SCHEMES, Identifier
+from voicebot.billing.inquiry import Inquiries, InquiryLimits
 from voicebot.billing.store import Account
 from voicebot.call import BotTurn, Call, CallRecord, Services
 from voicebot.dialog.actions import Outcome
@@ -37,6 +40,13 @@ def services(*readings: Reading | list[Reading], store: FakeStore | None = None)
         operator=lambda: "sip:operator@example.org",
         today=lambda: TODAY,
     )
+
+
+class TelephoneLeg(WavLeg):
+    """A recording that rings from a telephone."""
+
+    channel = "telephone"
+    visitor = "somebody"
 
 
 async def hold(leg: WavLeg, shared: Services) -> CallRecord:
@@ -216,3 +226,15 @@ async def test_no_log_line_holds_the_number(capsys: pytest.CaptureFixture[str]) 
     await hold(WavLeg(keys="300000000001#"), services())
     logged = "".join(capsys.readouterr())
     assert "looked up" in logged and "300000000001" not in logged
+
+
+async def test_a_caller_who_asks_too_often_is_told_nothing_more_and_each_answer_is_recorded(tmp_path: Path) -> None:
+    store = FakeStore(OWING)
+    inquiries = Inquiries(store, Disclosures(tmp_path), InquiryLimits(per_hour=1))
+    outcomes = []
+    for _ in range(2):
+        shared = replace(services(command("end"), store=store), inquiries=inquiries)
+        outcomes.append((await hold(TelephoneLeg(keys="300000000001#"), shared)).outcome)
+    assert outcomes[0] is Outcome.INFORMED and outcomes[1] is not Outcome.INFORMED
+    recorded = (tmp_path / "disclosures.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(recorded) == 1 and '"telephone"' in recorded[0] and "300000000001" not in recorded[0]

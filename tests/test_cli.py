@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from voicebot.audio.wav import read_wav
+from voicebot.settings import load
 
 FIXTURES = Path(__file__).parent / "fixtures"
 BIN = Path(sys.executable).parent / "voicebot"
@@ -172,6 +173,10 @@ def test_a_text_with_figures_is_spoken(env: dict[str, str], tmp_path: Path) -> N
         (("bill", "30000000000x"), "other signs"),
         (("bill", "300000000999"), "No customer has the number"),
         (("bill", "1000001", "--store", __file__), "database"),
+        (("bill", "1000001", "--code", "WRONG1"), "has another code"),
+        (("import", "nowhere.csv"), "cannot be read"),
+        (("import", FIXTURES / "fixtures.tsv"), "no known kind"),
+        (("store", "check", "--store", "/nowhere/x.sqlite"), "does not exist"),
         (("say", "Да", "--output", "/nowhere/x.wav"), "cannot be written"),
         (("say", "Да", "--output", "x.wav", "--voice", "nobody"), "nobody"),
         (("say", "Да", "--output", "x.wav", "--voice", "bg_BG-dimitar-medium"), "voices fetch"),
@@ -195,6 +200,29 @@ def test_bad_input_gets_one_sentence_and_status_one(
 def test_wrong_usage_has_status_two(arguments: tuple[str, ...], env: dict[str, str]) -> None:
     done = run(*arguments, env=env)
     assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
+def test_bills_are_imported_added_up_and_shown(env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "клиенти.csv").write_bytes(
+        "Клиентски номер;Вид;Оторизационен код\n300000000001;битов;A1B2C3\n".encode("windows-1251")
+    )
+    (tmp_path / "points.csv").write_text("itn,customer_number\n1000001,300000000001\nbad\n")
+    elsewhere = env | {"VOICEBOT_STORE__URL": str(tmp_path / "new.sqlite")}
+    done = run("import", tmp_path / "клиенти.csv", tmp_path / "points.csv", env=elsewhere)
+    assert done.returncode == 1 and "1 lines were rejected" in done.stderr and "1 customers imported" in done.stdout
+    assert (tmp_path / "points.csv.rejects.csv").read_text().splitlines()[1] == "3,it has 1 columns in place of 2,bad"
+    assert run("store", "check", env=elsewhere).returncode == 0
+    assert run("store", "migrate", env=elsewhere).returncode == 0
+    shown = json.loads(run("bill", "1000001", "--code", "a1b2c3", "--json", env=elsewhere).stdout)
+    assert shown["owed"] == {"amount": "0.00", "currency": "EUR"} and shown["invoices"] == shown["payments"] == []
+    assert "300000000001" not in json.dumps(shown)
+
+
+def test_an_api_key_is_printed_with_the_settings_that_know_it(env: dict[str, str], tmp_path: Path) -> None:
+    printed = run("api-key", "partner", "--scope", "balance", env=env).stdout
+    (tmp_path / "voicebot.toml").write_text(printed)
+    assert load(tmp_path / "voicebot.toml").api_keys[0].name == "partner"
+    assert run("api-key", "partner", "--scope", "all", env=env).returncode == 2
 
 
 @pytest.mark.parametrize("setting, what", [("RECOGNITION__MODEL", "recognition"), ("VOICE__NAME", "voice")])

@@ -16,7 +16,9 @@ from typing import Any, TypeVar
 import structlog
 
 from voicebot.audio.sound import TELEPHONE_RATE_HZ, Sound
+from voicebot.billing.disclosure import NoDisclosure
 from voicebot.billing.identifier import Identifier
+from voicebot.billing.inquiry import Inquiries, TooManyInquiries
 from voicebot.billing.store import BillingStore, StoreUnavailable
 from voicebot.captions import Captions
 from voicebot.dialog.actions import Action, Foresee, HangUp, Hush, Listen, LookUp, Outcome, Say, TellKnown, Transfer
@@ -36,7 +38,7 @@ from voicebot.errors import VoicebotError
 from voicebot.hearing.events import HearingEvent, KeysEntered, TurnEnded
 from voicebot.hearing.listener import Listener, ListenerTimers
 from voicebot.hearing.recognizer import Recognizer
-from voicebot.legs.leg import CallLeg, Frame, HungUp, KeyPress, PlaybackEnded
+from voicebot.legs.leg import Attributed, CallLeg, Frame, HungUp, KeyPress, PlaybackEnded
 from voicebot.legs.playback import Playback
 from voicebot.voice.synthesizer import Synthesizer
 
@@ -63,6 +65,8 @@ class Services:
     """Whom a caller is handed to now; "" when there is nobody."""
     store_timeout_s: float = 5.0
     """How long the books may take before the caller hears an apology."""
+    inquiries: Inquiries | None = None
+    """The limited and recorded door to the same store; None where a test wants neither."""
     today: Callable[[], date] = date.today
     monotonic: Callable[[], float] = time.monotonic
     """Wall clock in s, to measure how long the bot takes to answer."""
@@ -150,6 +154,9 @@ class Call:
         self._leg = leg
         self._services = services
         self._log = log.bind(call=call_id)
+        channel, visitor = (leg.channel, leg.visitor) if isinstance(leg, Attributed) else ("recordings", "")
+        inquiries = services.inquiries
+        self._find = inquiries.visit(channel, visitor).balance if inquiries else services.store.find
         self._listener = Listener(services.recognizer, services.timers, in_band_keys=leg.in_band_keys)
         self._captions = Captions(leg)
         self._state = State()
@@ -302,8 +309,8 @@ class Call:
         self.record.identifier = identifier
         try:
             async with asyncio.timeout(self._services.store_timeout_s):
-                account = await self._services.store.find(identifier)
-        except (StoreUnavailable, TimeoutError) as error:
+                account = await self._find(identifier)
+        except (StoreUnavailable, TooManyInquiries, NoDisclosure, TimeoutError) as error:
             self._log.error("store failed", reason=str(error) or "it did not answer in time")
             return StoreFailed()
         self._log.info("looked up", identifier=str(identifier), found=account is not None)

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import secrets
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from voicebot import settings as settings_file
 from voicebot.audio.sound import TELEPHONE_RATE_HZ
 from voicebot.audio.wav import read_wav, write_wav
 from voicebot.billing.demonstration import create_demonstration, refresh_demonstration
-from voicebot.billing.sql import SqlStore
-from voicebot.billing.store import Account
+from voicebot.billing.disclosure import Disclosures
+from voicebot.billing.inquiry import Inquiries, Visit
+from voicebot.billing.opening import open_store
+from voicebot.billing.store import History
 from voicebot.errors import VoicebotError
 from voicebot.operations import logs
 from voicebot.settings import Settings
@@ -30,6 +42,8 @@ T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 voices_app = typer.Typer(no_args_is_help=True, help="Voices: what there is, fetching, rendering ahead.")
 app.add_typer(voices_app, name="voices")
+store_app = typer.Typer(no_args_is_help=True, help="The billing store: its tables, whether it adds up.")
+app.add_typer(store_app, name="store")
 err = Console(stderr=True)
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
@@ -40,6 +54,10 @@ VoiceOption = Annotated[str | None, typer.Option("--voice", help="A voice as 'vo
 
 class NoSuchCustomer(VoicebotError):
     """A number that nobody has."""
+
+
+class RejectedLines(VoicebotError):
+    """An import that could not take every line."""
 
 
 @app.command()
@@ -199,25 +217,123 @@ def say(
 @app.command()
 def bill(
     identifier: Annotated[str, typer.Argument(help="A customer's number or ITN.")],
+    code: Annotated[str, typer.Option(help="The authorisation code.")] = "",
     store: StoreOption = None,
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Show what a customer owes."""
+    """Show what a customer owes; with the code on the invoices, all of them and the payments since 2004."""
+    from voicebot.billing.messages import BalanceMessage, HistoryMessage
+
     chosen = _settings(config, store)
     wanted = chosen.schemes.parse(identifier)
-    account = _with_store(chosen, lambda books: books.find(wanted))
-    if account is None:
-        raise NoSuchCustomer(f"No customer has the number {wanted}: check it on the invoice.")
+    found = _inquire(chosen, lambda visit: visit.history(wanted, code.upper()) if code else visit.balance(wanted))
+    if found is None:
+        raise NoSuchCustomer(
+            f"No customer has the number {wanted}{', or it has another code' if code else ''}: check it on the invoice."
+        )
+    account, history = (found.account, found) if isinstance(found, History) else (found, None)
     if as_json:
-        _print_json(_account(account))
+        message = BalanceMessage.of(account).model_dump(mode="json")
+        if history:
+            message |= HistoryMessage.of(history).model_dump(mode="json", exclude={"balance"})
+        _print_json(message)
         return
     typer.echo(f"{account.kind} {account.identifier}: {account.owed} owed, as of {account.as_of:%Y-%m-%d %H:%M %Z}")
-    for invoice in account.unpaid:
+    for invoice in history.invoices if history else account.unpaid:
         typer.echo(
             f"  invoice {invoice.number}, {invoice.period_start} to {invoice.period_end}, {invoice.energy_kwh} kWh: "
             f"{invoice.outstanding} of {invoice.total}, due {invoice.due}, cut-off {invoice.cut_off or 'none'}"
         )
+    for payment in history.payments if history else ():
+        typer.echo(f"  payment {payment.number}, {payment.received}: {payment.effect} by {payment.channel}")
+
+
+@app.command("api-key")
+def make_api_key(
+    name: Annotated[str, typer.Argument(help="Whose it is.")],
+    scope: Annotated[
+        list[str] | None, typer.Option(help="balance, history or known; may be given several times.")
+    ] = None,
+) -> None:
+    """Make a key of the JSON API: prints it once, and what to put into the settings."""
+    scopes = scope or ["balance"]
+    if set(scopes) - {"balance", "history", "known"}:
+        raise typer.BadParameter("it is balance, history or known", param_hint="--scope")
+    key = secrets.token_urlsafe(32)
+    typer.echo(f"# The key, shown only now: {key}")
+    typer.echo(f"[[api_keys]]\nname = {json.dumps(name)}\nscopes = {json.dumps(scopes)}")
+    typer.echo(f'sha256 = "{hashlib.sha256(key.encode()).hexdigest()}"')
+
+
+@app.command("import")
+def import_bills(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV files, of any kinds in any order.")],
+    as_of: Annotated[
+        datetime | None, typer.Option(metavar="TIME", help="When the books were as the files show; the newest's time.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="utf-8 or windows-1251; told from each file if left out.")
+    ] = None,
+    rejects: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where rejected lines go; beside each file if left out.")
+    ] = None,
+    store: StoreOption = None,
+    config: Config = None,
+) -> None:
+    """Bring a utility's exports into the store, all of the files at once; run it again if it was interrupted."""
+    from voicebot.billing.importing import import_files
+
+    if encoding not in (None, "utf-8", "windows-1251"):
+        raise typer.BadParameter("it is utf-8 or windows-1251", param_hint="--encoding")
+    chosen = _settings(config, store)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        tasks: dict[Path, TaskID] = {}
+
+        def show(path: Path, done: int, total: int) -> None:
+            if path not in tasks:
+                tasks[path] = progress.add_task(path.name, total=total)
+            progress.update(tasks[path], completed=done, description=path.name if done < total else f"{path.name} read")
+
+        when = as_of and as_of.astimezone()
+        done = import_files(
+            chosen.store.url,
+            files,
+            chosen.schemes,
+            as_of=when,
+            encoding=encoding,
+            rejects=rejects,
+            progress=show,
+        )
+    for file in done:
+        before = " before" if file.already else ""
+        typer.echo(f"{file.path}: {file.accepted} {file.kind} imported{before}, {file.rejected} lines rejected")
+    rejected = sum(file.rejected for file in done)
+    if rejected:
+        places = ", ".join(str(file.rejects) for file in done if file.rejects)
+        raise RejectedLines(f"{rejected} lines were rejected: mend them by the reasons in {places} and import them.")
+
+
+@store_app.command("migrate")
+def migrate_store(store: StoreOption = None, config: Config = None) -> None:
+    """Make the tables of the store, or bring them to this version."""
+    from voicebot.billing.migrations import migrate_at
+
+    typer.echo(f"The store is at version {migrate_at(_settings(config, store).store.url)}.")
+
+
+@store_app.command("check")
+def check_store(store: StoreOption = None, config: Config = None) -> None:
+    """Add up all invoices and payments; status 1 when something does not add up."""
+    from voicebot.billing.audit import audit
+
+    books = audit(_settings(config, store).store.url)
+    typer.echo(f"{books.accounts} customers, {books.indebted} of them owe {books.outstanding} in all.")
+    for fault in books.faults:
+        typer.echo(fault)
+    if books.faults:
+        raise VoicebotError(f"The store has {len(books.faults)} faults, told above: import what they concern again.")
 
 
 @app.command()
@@ -315,30 +431,18 @@ def _settings(config: Path | None, store: str | None = None) -> Settings:
     return chosen
 
 
-def _with_store(chosen: Settings, ask: Callable[[SqlStore], Awaitable[T]]) -> T:
+def _inquire(chosen: Settings, ask: Callable[[Visit], Awaitable[T]]) -> T:
+    """Ask the bills as visitors do, but without their limits."""
+
     async def answer() -> T:
-        store = SqlStore(chosen.store.url)
+        store = open_store(chosen.store.url, chosen.store.token, chosen.store.attempt_s)
         try:
-            return await ask(store)
+            inquiries = Inquiries(store, Disclosures(chosen.audit.folder), timeout_s=chosen.store.timeout_s)
+            return await ask(inquiries.visit("command"))
         finally:
             await store.close()
 
     return asyncio.run(answer())
-
-
-def _account(account: Account) -> dict[str, Any]:
-    """An account for JSON: sums as text with two decimals, dates in ISO form, the number masked."""
-    return {
-        "identifier": account.identifier.masked,
-        "scheme": account.identifier.scheme,
-        "kind": account.kind,
-        "owed": {"amount": f"{account.owed.amount:.2f}", "currency": account.owed.currency},
-        "nearest_due": account.nearest_due,
-        "cut_off": account.cut_off,
-        "as_of": account.as_of,
-        "unpaid": [asdict(invoice) for invoice in account.unpaid],
-        "payments": [asdict(payment) for payment in account.payments],
-    }
 
 
 def _print_json(value: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from voicebot.billing.identifier import IdentifierScheme, IdentifierSchemes
+from voicebot.billing.inquiry import InquiryLimits
 from voicebot.dialog.conversation import Conversation
 from voicebot.errors import VoicebotError
 from voicebot.hearing.listener import ListenerTimers
@@ -83,8 +84,10 @@ class Web(_Section):
     """host:port."""
     max_upload_bytes: int = Field(8_000_000, gt=0)
     """Largest recording that is taken."""
-    inquiry_url: str = ""
-    """A page on which visitors can look up a bill without speaking; offered where there is no microphone."""
+    inquiry_url: str = "/bills"
+    """A page on which visitors can look up a bill without speaking; empty: none is offered."""
+    trusted_proxies: str = ""
+    """Addresses, with commas between, of proxies that tell by X-Forwarded-For who asks; none where empty."""
 
 
 class IceServer(_Section):
@@ -181,9 +184,50 @@ class Store(_Section):
     """The billing store."""
 
     url: str = f"sqlite+aiosqlite:///{Path(_DIRS.user_data_dir) / 'bills.sqlite'}"
-    """A database URL as SQLAlchemy writes it, or the path of an SQLite file."""
+    """A database URL as SQLAlchemy writes it, the path of an SQLite file, or the URL of a server (docs/api.md)."""
+    token: str = Field("", repr=False)
+    """The key of a server."""
+    attempt_s: float = Field(1.0, gt=0)
+    """How long a server may take for one attempt, of which there are three."""
     timeout_s: float = Field(5.0, gt=0)
     """How long the books may take before the caller hears an apology."""
+
+
+class Audit(_Section):
+    """The record of what was told of whom."""
+
+    folder: Path = Path(_DIRS.user_data_dir) / "audit"
+    """Where the record and its key lie."""
+
+
+class Inquiry(_Section):
+    """How much a visitor may ask of the bills; `billing/inquiry.py` tells more."""
+
+    per_hour: int = Field(InquiryLimits().per_hour, ge=1)
+    """Inquiries of one address or caller."""
+    per_call: int = Field(InquiryLimits().per_call, ge=1)
+    """Inquiries in one telephone call."""
+    free_misses: int = Field(InquiryLimits().free_misses, ge=0)
+    """Misses in an hour after which answers are delayed."""
+    most_delay_s: float = Field(InquiryLimits().most_delay_s, ge=0)
+    """Longest delay."""
+    wrong_codes_per_hour: int = Field(InquiryLimits().wrong_codes_per_hour, ge=1)
+    """Wrong codes for one number."""
+    answer_ms: int = Field(InquiryLimits().answer_ms, ge=1)
+    """Answers on the web come after a multiple of this time."""
+
+
+class ApiKey(_Section):
+    """A key of the JSON API, known by its hash alone."""
+
+    name: str = Field(min_length=1)
+    """Whose it is: in records and limits."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """The hash that `voicebot api-key` prints."""
+    scopes: frozenset[Literal["balance", "history", "known"]]
+    """What it opens: "balance" is what is owed, "history" all bills with the code, "known" which numbers there are."""
+    per_hour: int = Field(1000, ge=1)
+    """Most inquiries."""
 
 
 class Recognition(_Section):
@@ -300,6 +344,10 @@ class Settings(BaseSettings):
     webrtc: WebRtc = WebRtc()
     sip: Sip = Sip()
     store: Store = Store()
+    audit: Audit = Audit()
+    inquiry: Inquiry = Inquiry()
+    api_keys: tuple[ApiKey, ...] = ()
+    """Who may use the JSON API; a list of tables `[[api_keys]]`."""
     recognition: Recognition = Recognition()
     voice: Voice = Voice()
     dialog: Dialog = Dialog()

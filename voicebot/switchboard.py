@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 
-from voicebot.billing.sql import SqlStore
+from voicebot.billing.disclosure import Disclosures
+from voicebot.billing.inquiry import Inquiries, InquiryLimits
+from voicebot.billing.opening import open_store
 from voicebot.call import Call, CallRecord, Services
 from voicebot.dialog.catalogue import Catalogue
 from voicebot.errors import VoicebotError
@@ -33,7 +35,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         VoicebotError: something is missing; the sentence says how to get it.
     """
     catalogue = Catalogue.load(settings.dialog.catalogue)
-    store = SqlStore(settings.store.url)
+    store = open_store(settings.store.url, settings.store.token, settings.store.attempt_s)
     recognizer = VoskRecognizer(settings.recognition.model)
     with ThreadPoolExecutor(2 * (os.cpu_count() or 1) + 2, thread_name_prefix="voicebot") as executor:
         loop = asyncio.get_running_loop()
@@ -49,6 +51,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 timers=settings.listener_timers,
                 operator=lambda: settings.operator_at(datetime.now()),
                 store_timeout_s=settings.store.timeout_s,
+                inquiries=Inquiries(
+                    store,
+                    Disclosures(settings.audit.folder),
+                    InquiryLimits(**settings.inquiry.model_dump()),
+                    timeout_s=settings.store.timeout_s,
+                ),
             )
         finally:
             await store.close()

@@ -1,22 +1,16 @@
-import shutil
-import sqlite3
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
+from tests.billing.conftest import change, query
+from voicebot.billing import connection
 from voicebot.billing.audit import audit
 from voicebot.billing.identifier import Identifier
 from voicebot.billing.sql import SqlStore
 from voicebot.billing.store import Money, StoreUnavailable
-
-
-def changed(demonstration: Path, folder: Path, statement: str) -> Path:
-    path = Path(shutil.copy(demonstration, folder / "bills.sqlite"))
-    with sqlite3.connect(path) as database:
-        database.execute(statement)
-    database.close()
-    return path
 
 
 def test_demonstration_has_no_faults(demonstration: Path) -> None:
@@ -24,11 +18,9 @@ def test_demonstration_has_no_faults(demonstration: Path) -> None:
 
 
 async def test_what_accounts_owe_makes_the_total(demonstration: Path) -> None:
-    with sqlite3.connect(demonstration) as database:
-        numbers = database.execute("SELECT value FROM identifier WHERE scheme = 'customer_number'").fetchall()
-    database.close()
+    numbers = query(demonstration, "SELECT number FROM customer")
     store = SqlStore(demonstration)
-    accounts = [await store.find(Identifier(number, "customer_number")) for (number,) in numbers]
+    accounts = [await store.find(Identifier(str(number), "customer_number")) for (number,) in numbers]
     await store.close()
     found = [account for account in accounts if account is not None]
     sums = audit(demonstration)
@@ -38,28 +30,63 @@ async def test_what_accounts_owe_makes_the_total(demonstration: Path) -> None:
     assert sums.unpaid == sum(len(account.unpaid) for account in found)
 
 
+SOME_PAYMENT = "(SELECT MIN(number) FROM payment WHERE reverses IS NULL AND invoice_number IS NOT NULL)"
+
+
 @pytest.mark.parametrize(
     ("statement", "fault"),
     [
         ("UPDATE invoice SET outstanding_cents = 2779 WHERE outstanding_cents = 2780", "do not make its total"),
-        ("DELETE FROM payment WHERE id = 1", "do not make its total"),
-        ("UPDATE payment SET account_id = 2 WHERE id = 1", "another account paid it"),
-        ("UPDATE payment SET currency = 'EUR' WHERE id = 1", "another currency"),
-        ("UPDATE payment SET invoice_number = '1' WHERE id = 1", "does not exist"),
+        ("UPDATE payment SET paid_cents = paid_cents + 1 WHERE number = " + SOME_PAYMENT, "do not make its total"),
+        (
+            "UPDATE payment SET customer_number = '300000000002' WHERE number = " + SOME_PAYMENT,
+            "its invoice is another customer's",
+        ),
+        ("UPDATE payment SET currency = 'EUR' WHERE number = " + SOME_PAYMENT, "its invoice is in another currency"),
+        (
+            "UPDATE payment SET paid_cents = paid_cents - 1 WHERE reverses IS NOT NULL",
+            "takes back a payment that is not its like",
+        ),
         ("UPDATE invoice SET cut_off = issued WHERE outstanding_cents = 2780", "dates are out of order"),
-        ("DELETE FROM identifier WHERE account_id = 1", "1 accounts have no number"),
+        ("DELETE FROM identifier WHERE customer_number = '300000000002'", "1 customers have no number"),
+        (
+            "UPDATE identifier SET customer_number = '300000000002' WHERE value = '1000001'",
+            "1 numbers of metering points lead to another customer",
+        ),
     ],
 )
-def test_fault_is_told_without_naming_a_customer(
-    demonstration: Path, tmp_path: Path, statement: str, fault: str
-) -> None:
-    faults = " ".join(audit(changed(demonstration, tmp_path, statement)).faults)
+def test_fault_is_told_without_naming_a_customer(books: str, statement: str, fault: str) -> None:
+    change(books, statement)
+    faults = " ".join(audit(books).faults)
     assert fault in faults
-    assert "1000001" not in faults.replace("4000000", "")
+    assert "30000000000" not in faults and "1000001" not in faults
 
 
-def test_missing_and_foreign_stores_are_refused(demonstration: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE invoice SET outstanding_cents = -1 WHERE outstanding_cents = 2780",
+        "UPDATE invoice SET outstanding_cents = total_cents + 1 WHERE outstanding_cents = 2780",
+        "UPDATE invoice SET vat_cents = vat_cents + 1 WHERE outstanding_cents = 2780",
+        "UPDATE invoice SET cancelled = due WHERE outstanding_cents = 2780",
+        "UPDATE payment SET paid_cents = 0",
+        "UPDATE payment SET currency = 'USD'",
+        "UPDATE payment SET invoice_number = '1'",
+        "UPDATE payment SET reverses = '7000000001'",
+        "DELETE FROM customer",
+    ],
+)
+def test_database_itself_refuses_what_cannot_be(books: str, statement: str) -> None:
+    with (
+        pytest.raises(IntegrityError),
+        connection.writing_engine(connection.store_url(books)).begin() as target,
+    ):
+        target.execute(text(statement))
+
+
+def test_missing_and_foreign_stores_are_refused(books: str, tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="does not exist"):
         audit(tmp_path / "none.sqlite")
+    change(books, "UPDATE alembic_version SET version_num = '0'")
     with pytest.raises(StoreUnavailable, match="has not the tables"):
-        audit(changed(demonstration, tmp_path, "UPDATE books SET schema_version = 0"))
+        audit(books)

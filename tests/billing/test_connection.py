@@ -32,9 +32,9 @@ def test_store_in_write_ahead_mode_is_read_while_it_is_written(demonstration: Pa
     writer = sqlite3.connect(path, isolation_level=None)
     writer.execute("PRAGMA journal_mode = WAL")
     writer.execute("BEGIN IMMEDIATE")
-    writer.execute("DELETE FROM account")
+    writer.execute("DELETE FROM customer")
     with connection.reading_engine(connection.store_url(path)).connect() as reader:
-        assert reader.scalar(text("SELECT COUNT(*) FROM account"))
+        assert reader.scalar(text("SELECT COUNT(*) FROM customer"))
     writer.close()
 
 

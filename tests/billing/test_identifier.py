@@ -3,6 +3,7 @@ import dataclasses
 import json
 import logging
 import pickle
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -38,15 +39,7 @@ def test_log_record_is_masked(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_what_holds_an_identifier_is_masked_as_well() -> None:
-    account = Account.__new__(Account)
-    for name, value in {
-        "identifier": IDENTIFIER,
-        "kind": "household",
-        "unpaid": (),
-        "payments": (),
-        "as_of": 0,
-    }.items():
-        object.__setattr__(account, name, value)
+    account = Account(IDENTIFIER, "household", (), datetime(2026, 11, 23, tzinfo=UTC))
     assert MASKED in repr(account)
     assert "30071" not in repr(account)
     assert dataclasses.asdict(account)["identifier"] is IDENTIFIER

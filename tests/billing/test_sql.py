@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.billing.conftest import change, query
 from voicebot.billing.identifier import Identifier
 from voicebot.billing.sql import SqlStore
 from voicebot.billing.store import BillingStore, Money, StoreUnavailable
@@ -22,31 +23,27 @@ def copied(demonstration: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(demonstration, tmp_path / "bills.sqlite"))
 
 
-def change(path: Path, statement: str) -> None:
-    with sqlite3.connect(path) as database:
-        database.execute(statement)
-    database.close()
-
-
 def overwrite_behind(path: Path, offset: int) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:offset] + b"\xff" * (len(content) - offset))
 
 
 async def refusal(store: BillingStore) -> str:
-    """The sentence with which both calls are refused."""
+    """The sentence with which all calls are refused."""
     with pytest.raises(StoreUnavailable) as found:
         await store.find(FIRST)
+    with pytest.raises(StoreUnavailable) as told:
+        await store.history(FIRST, "DEMO01")
     with pytest.raises(StoreUnavailable) as checked:
         await store.check()
     await store.close()
-    assert str(found.value) == str(checked.value)
+    assert str(found.value) == str(checked.value) == str(told.value)
     assert FIRST.reveal() not in str(found.value)
     return str(found.value)
 
 
-async def test_account_is_found_by_each_of_its_numbers(demonstration: Path) -> None:
-    store: BillingStore = SqlStore(demonstration)
+async def test_account_is_found_by_each_of_its_numbers(books: str) -> None:
+    store: BillingStore = SqlStore(books)
     await store.check()
     by_itn = await store.find(FIRST)
     by_customer_number = await store.find(Identifier("300000000001", "customer_number"))
@@ -56,8 +53,8 @@ async def test_account_is_found_by_each_of_its_numbers(demonstration: Path) -> N
     assert by_itn.identifier is FIRST
 
 
-async def test_account_is_read_in_full(demonstration: Path) -> None:
-    account = await SqlStore(demonstration).find(FIRST)
+async def test_account_is_read_in_full(books: str) -> None:
+    account = await SqlStore(books).find(FIRST)
     assert account is not None
     assert account.kind == "household"
     assert [str(invoice.outstanding) for invoice in account.unpaid] == ["27.80 EUR", "17.50 EUR"]
@@ -66,14 +63,14 @@ async def test_account_is_read_in_full(demonstration: Path) -> None:
     assert (invoice.due, invoice.cut_off) == (date(2026, 12, 3), date(2026, 12, 13))
     assert invoice.total == invoice.outstanding
     assert invoice.energy_kwh == 192
-    received = [payment.received for payment in account.payments]
-    assert received and received == sorted(received, reverse=True)
+    assert invoice.status == "unpaid"
+    assert sum(line.amount.amount for line in invoice.lines) == invoice.total.amount
     assert account.as_of == datetime(2026, 11, 22, 18, tzinfo=UTC)
     assert account.as_of.utcoffset() == timedelta(0)
 
 
-async def test_number_that_nobody_has_finds_nothing(demonstration: Path) -> None:
-    store = SqlStore(demonstration)
+async def test_number_that_nobody_has_finds_nothing(books: str) -> None:
+    store = SqlStore(books)
     assert await store.find(Identifier("9999999", "itn")) is None
     assert await store.find(Identifier("1000001", "customer_number")) is None
 
@@ -147,15 +144,16 @@ async def test_damaged_store_is_refused(copied: Path) -> None:
     "statement",
     [
         "DROP TABLE books",
-        "DROP TABLE invoice",
-        "ALTER TABLE payment RENAME COLUMN channel TO way",
-        "UPDATE books SET schema_version = 0",
+        "ALTER TABLE invoice RENAME TO bill",
+        "ALTER TABLE payment RENAME COLUMN reverses TO back",
+        "UPDATE alembic_version SET version_num = '0'",
+        "DROP TABLE alembic_version",
         "DELETE FROM books",
     ],
 )
-async def test_store_with_other_tables_is_refused(copied: Path, statement: str) -> None:
-    change(copied, statement)
-    assert "has not the tables that this version reads" in await refusal(SqlStore(copied))
+async def test_store_with_other_tables_is_refused(books: str, statement: str) -> None:
+    change(books, statement)
+    assert "has not the tables that this version reads" in await refusal(SqlStore(books))
 
 
 async def test_empty_file_is_refused(tmp_path: Path) -> None:
@@ -180,35 +178,80 @@ def test_url_that_cannot_be_used_is_refused_at_once(url: str, sentence: str) -> 
     assert "secret" not in str(refused.value)
 
 
-async def test_number_stays_out_of_errors_and_logs(copied: Path, caplog: pytest.LogCaptureFixture) -> None:
-    change(copied, "DROP TABLE identifier")
+async def test_number_stays_out_of_errors_and_logs(books: str, caplog: pytest.LogCaptureFixture) -> None:
+    change(books, "DROP TABLE identifier")
     with caplog.at_level(logging.DEBUG), pytest.raises(StoreUnavailable) as refused:
-        await SqlStore(copied).find(FIRST)
+        await SqlStore(books).find(FIRST)
     assert FIRST.reveal() not in f"{refused.value!r} {refused.value.__cause__} {caplog.text}"
 
 
-async def test_partly_paid_invoice_tells_total_and_rest(copied: Path) -> None:
-    change(copied, "UPDATE invoice SET outstanding_cents = 80 WHERE outstanding_cents = 2780")
-    account = await SqlStore(copied).find(FIRST)
+async def test_partly_paid_invoice_tells_total_and_rest(books: str) -> None:
+    change(books, "UPDATE invoice SET outstanding_cents = 80 WHERE outstanding_cents = 2780")
+    account = await SqlStore(books).find(FIRST)
     assert account is not None
     assert (str(account.unpaid[0].total), str(account.unpaid[0].outstanding)) == ("27.80 EUR", "0.80 EUR")
     assert account.owed == Money(Decimal("18.30"), "EUR")
 
 
-async def test_sums_are_exact_to_the_cent(copied: Path) -> None:
+async def test_sums_are_exact_to_the_cent(books: str) -> None:
     huge = 9_007_199_254_740_993  # the first integer that a float cannot hold
     change(
-        copied, f"UPDATE invoice SET total_cents = {huge}, outstanding_cents = {huge} WHERE outstanding_cents = 2780"
+        books,
+        f"UPDATE invoice SET total_cents = {huge}, outstanding_cents = {huge}, day_cents = {huge}, other_cents = 0,"
+        " vat_cents = 0 WHERE outstanding_cents = 2780",
     )
-    account = await SqlStore(copied).find(FIRST)
+    account = await SqlStore(books).find(FIRST)
     assert account is not None
     assert account.unpaid[0].outstanding.amount == Decimal("90071992547409.93")
 
 
-async def test_the_known_ones_among_some_numbers_are_told(demonstration: Path) -> None:
-    store: BillingStore = SqlStore(demonstration)
+async def test_the_known_ones_among_some_numbers_are_told(books: str) -> None:
+    store: BillingStore = SqlStore(books)
     strange = Identifier("1999999", "itn"), Identifier("1000001", "customer_number")
     customer = Identifier("300000000001", "customer_number")
     assert await store.known([FIRST, customer, *strange]) == {FIRST, customer}
     assert await store.known([]) == frozenset()
+    await store.close()
+
+
+async def test_history_takes_the_code_of_the_invoices(books: str) -> None:
+    store: BillingStore = SqlStore(books)
+    found = await store.history(FIRST, "DEMO01")
+    assert found is not None and found.account == await store.find(FIRST)
+    issued = [invoice.issued for invoice in found.invoices]
+    received = [payment.received for payment in found.payments]
+    assert issued == sorted(issued, reverse=True) and received == sorted(received, reverse=True)
+    assert received[-1].year == 2004
+    for number, code in (("1000001", "DEMO02"), ("1000001", ""), ("1999999", "DEMO01")):
+        assert await store.history(Identifier(number, "itn"), code) is None
+    await store.close()
+
+
+async def test_metering_point_is_told_without_its_neighbours(books: str) -> None:
+    store = SqlStore(books)
+    two = "SELECT customer_number FROM metering_point GROUP BY customer_number HAVING COUNT(*) = 2"
+    [number, code], *_ = query(books, f"SELECT number, code FROM customer WHERE number IN ({two}) ORDER BY number")
+    points = query(books, f"SELECT itn FROM metering_point WHERE customer_number = '{number}'")
+    whole = await store.history(Identifier(str(number), "customer_number"), str(code))
+    parts = [await store.history(Identifier(str(itn), "itn"), str(code)) for (itn,) in points]
+    assert whole is not None
+    for kind in ("invoices", "payments"):
+        of_points = [row for part in parts for row in getattr(part, kind)]
+        assert all(getattr(part, kind) for part in parts)
+        assert sorted(row.number for row in of_points) == sorted(row.number for row in getattr(whole, kind))
+    await store.close()
+
+
+async def test_credit_is_what_settles_no_invoice(books: str) -> None:
+    change(
+        books,
+        "INSERT INTO payment (number, customer_number, received, currency, paid_cents, channel) VALUES"
+        " ('a', '300000000001', '2026-11-01', 'EUR', 500, 'bank'),"
+        " ('b', '300000000001', '2004-02-29', 'BGN', 196, 'bank')",
+        "INSERT INTO payment (number, customer_number, received, currency, paid_cents, channel, reverses) VALUES"
+        " ('c', '300000000001', '2026-11-02', 'EUR', 500, 'bank', 'a')",
+    )
+    store = SqlStore(books)
+    account = await store.find(FIRST)
+    assert account is not None and str(account.credit) == "1.00 EUR" and str(account.owed) == "45.30 EUR"
     await store.close()

@@ -34,7 +34,7 @@ def invoice(outstanding: Money, due: date = date(2026, 12, 9), cut_off: date | N
 
 def account(*unpaid: Invoice) -> Account:
     as_of = datetime(2026, 11, 22, 18, tzinfo=UTC)
-    return Account(Identifier("1000001", "itn"), "household", unpaid, (), as_of)
+    return Account(Identifier("1000001", "itn"), "household", unpaid, as_of)
 
 
 def test_owed_is_the_sum_of_what_is_outstanding() -> None:

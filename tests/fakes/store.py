@@ -5,9 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from voicebot.billing.identifier import Identifier
-from voicebot.billing.store import Account, Invoice, Money, StoreUnavailable
+from voicebot.billing.store import Account, History, Invoice, Money, StoreUnavailable
 
 TODAY = date(2026, 11, 23)
+CODE = "A1B2C3"
 AS_OF = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
 
@@ -29,7 +30,7 @@ def invoice(amount: str, due_in_days: int = 16, cut_off_in_days: int = 26, numbe
 
 def account(digits: str, *invoices: Invoice) -> Account:
     scheme = "itn" if len(digits) == 7 else "customer_number"
-    return Account(Identifier(digits, scheme), "household", invoices, (), AS_OF)
+    return Account(Identifier(digits, scheme), "household", invoices, AS_OF)
 
 
 class FakeStore:
@@ -42,6 +43,10 @@ class FakeStore:
         self.asked.append(identifier)
         await self.check()
         return self.accounts.get(identifier)
+
+    async def history(self, identifier: Identifier, code: str) -> History | None:
+        account = await self.find(identifier)
+        return History(account, account.unpaid) if account is not None and code == CODE else None
 
     async def known(self, identifiers: Sequence[Identifier]) -> frozenset[Identifier]:
         await self.check()

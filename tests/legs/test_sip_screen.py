@@ -96,3 +96,10 @@ def test_a_caller_is_masked_in_every_form() -> None:
     caller = CallerId("sip:+359888123456@192.0.2.1")
     assert {str(caller), f"{caller}"} == {"sip:•••••••••••56@192.0.2.1"} and "888" not in repr(caller)
     assert str(CallerId("sip:1234@192.0.2.1")) == "sip:••••@192.0.2.1"
+
+
+def test_calls_of_one_number_are_known_to_be_so_unless_it_is_withheld() -> None:
+    fingerprint = CallerId("sip:+359888123456@192.0.2.1").fingerprint
+    assert fingerprint == CallerId("sip:+359888123456@trunk.example.org;user=phone").fingerprint
+    assert fingerprint != CallerId("sip:+359888123457@192.0.2.1").fingerprint and "888123456" not in fingerprint
+    assert CallerId("sip:anonymous@anonymous.invalid").fingerprint == ""

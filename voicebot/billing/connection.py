@@ -1,4 +1,4 @@
-"""Which database a store's URL names, how it is opened for reading, and what its errors mean to a person."""
+"""Which database a store's URL names, how it is opened, and what its errors mean to a person."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import URL, NullPool, create_engine, event, make_url
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, ProgrammingError, SQLAlchemyError
@@ -23,6 +24,8 @@ logging.getLogger("aiosqlite").addFilter(lambda record: record.levelno > logging
 
 BUSY_TIMEOUT_S = 0.5
 """How long a read waits for SQLite's lock: a caller hears silence meanwhile."""
+CONNECT_TIMEOUT_S = 3
+"""How long PostgreSQL may take to take a connection."""
 
 
 def store_url(store: str | Path) -> URL:
@@ -60,7 +63,7 @@ def reading(url: URL, busy_timeout_s: float) -> tuple[URL, dict[str, Any]]:
     """URL and `connect` arguments that open the store for reading; an SQLite file is neither made nor changed."""
     path = sqlite_path(url)
     if path is None:
-        return url, {}
+        return url, {"connect_timeout": CONNECT_TIMEOUT_S, "options": "-c default_transaction_read_only=on"}
     # The path as a URI, because a plain one has no mode (https://www.sqlite.org/uri.html).
     read_only = url.set(database=path.as_uri(), query={"mode": "ro", "uri": "true"})
     return read_only, {"timeout": busy_timeout_s}
@@ -92,23 +95,42 @@ def reading_engine(url: URL) -> Engine:
     url, arguments = reading(url, BUSY_TIMEOUT_S)
     if url.get_backend_name() == "sqlite":
         url = url.set(drivername="sqlite")
-    engine = create_engine(url, connect_args=arguments, poolclass=NullPool, hide_parameters=True)
+    isolation = {} if url.get_backend_name() == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+    engine = create_engine(url, connect_args=arguments, poolclass=NullPool, hide_parameters=True, **isolation)
     read_in_one_snapshot(engine)
     return engine
 
 
 def read_in_one_snapshot(engine: Engine) -> None:
     """Let every SELECT of a transaction on SQLite see the same data: the driver alone begins none for reading."""
-    if engine.dialect.name != "sqlite":
-        return
+    if engine.dialect.name == "sqlite":
+        _begin_by(engine, "BEGIN")
 
+
+def writing_engine(url: URL) -> Engine:
+    """A blocking engine that writes; it makes an SQLite file where there is none, but no folder."""
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, poolclass=NullPool, hide_parameters=True)
+    engine = create_engine(
+        url.set(drivername="sqlite"), connect_args={"timeout": 5}, poolclass=NullPool, hide_parameters=True
+    )
+    _begin_by(engine, "BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "connect")
+    def keep_references(connection: Any, record: object) -> None:
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    return engine
+
+
+def _begin_by(engine: Engine, statement: str) -> None:
     @event.listens_for(engine, "connect")
     def leave_transactions_to_sqlalchemy(connection: Any, record: object) -> None:
         connection.isolation_level = None
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql(statement)
 
 
 @contextmanager
@@ -116,7 +138,7 @@ def explained(url: URL) -> Iterator[None]:
     """Raise errors of the database as `StoreUnavailable` with a sentence that says what to do."""
     try:
         yield
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, psycopg.Error, OSError) as error:
         raise StoreUnavailable(_sentence(url, error)) from error
     except ModuleNotFoundError as error:
         raise StoreUnavailable(
@@ -130,6 +152,8 @@ def _sentence(url: URL, error: Exception) -> str:
     code = "_".join(getattr(getattr(error, "orig", None), "sqlite_errorname", "").split("_")[:2])
     if code in _SQLITE_SENTENCES:
         return f"{store} {_SQLITE_SENTENCES[code]}"
+    if getattr(getattr(error, "orig", error), "sqlstate", "") == _DISK_FULL:
+        return f"{store} {_SQLITE_SENTENCES['SQLITE_FULL']}"
     if code == "SQLITE_ERROR" or isinstance(error, ProgrammingError):
         return other_layout(url)
     return f"{store} does not answer ({type(error).__name__}): see that the database runs and that store.url is right."
@@ -139,9 +163,12 @@ def other_layout(url: URL) -> str:
     """The sentence for tables that are missing or of another version."""
     return (
         f"The billing store {describe(url)} has not the tables that this version reads:"
-        " import the bills again, make it anew with 'voicebot demo', or set store.url."
+        " run 'voicebot store migrate', make it anew with 'voicebot demo', or set store.url."
     )
 
+
+_DISK_FULL = "53100"
+"""PostgreSQL's code (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
 _SQLITE_SENTENCES = {
     "SQLITE_BUSY": "is locked by another program: end that program, or wait until it has written, and try again.",
@@ -151,6 +178,7 @@ _SQLITE_SENTENCES = {
     "SQLITE_CANTOPEN": "cannot be opened: let this user read the file and its folder.",
     "SQLITE_PERM": "cannot be opened: let this user read the file and its folder.",
     "SQLITE_READONLY": "was left in the middle of a change: open it once with the program that wrote it.",
-    "SQLITE_IOERR": "cannot be read from its disk: look at the disk and its free space.",
+    "SQLITE_IOERR": "cannot be read from its disk or written to it: look at the disk and its free space.",
+    "SQLITE_FULL": "has no room left on its disk: make room and run the same command again.",
 }
 """What SQLite's result codes mean (https://www.sqlite.org/rescode.html)."""

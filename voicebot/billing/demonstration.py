@@ -14,12 +14,22 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, insert, inspect, text
+from sqlalchemy import URL, Connection, insert, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from voicebot.billing import connection
+from voicebot.billing import connection, migrations
 from voicebot.billing.audit import Audit, audit
-from voicebot.billing.schema import SCHEMA_VERSION, AccountRow, Base, Books, IdentifierRow, InvoiceRow, PaymentRow
+from voicebot.billing.schema import (
+    CUSTOMER_NUMBER,
+    ITN,
+    Base,
+    Books,
+    CustomerRow,
+    IdentifierRow,
+    InvoiceRow,
+    MeteringPointRow,
+    PaymentRow,
+)
 from voicebot.billing.store import StoreUnavailable
 from voicebot.errors import VoicebotError
 
@@ -49,6 +59,8 @@ _PRICES: Mapping[tuple[Kind, str], Decimal] = {
 """Invented prices of a kilowatt hour with everything in it."""
 
 _USUAL_KWH: Mapping[Kind, tuple[int, int]] = {"household": (90, 650), "business": (700, 9000)}
+_CODE_SYMBOLS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+"""Those that nobody takes for another."""
 _CHANNELS = ("office", "bank", "bank", "card", "easypay", "easypay")
 
 
@@ -113,9 +125,10 @@ def create_demonstration(store: str | Path, today: date, seed: int = SEED) -> Au
     path = connection.sqlite_path(url)
     ledger = invent(today, seed)
     if path is None:
-        with connection.explained(url), _writing_engine(url).begin() as target:
+        with connection.explained(url), connection.writing_engine(url).begin() as target:
             _refuse_what_is_no_demonstration(target, url)
             Base.metadata.drop_all(target)
+            target.execute(text("DROP TABLE IF EXISTS alembic_version"))
             _write(ledger, target)
         return audit(store)
     if path.exists():
@@ -125,7 +138,7 @@ def create_demonstration(store: str | Path, today: date, seed: int = SEED) -> Au
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
             new = Path(folder) / path.name
-            with connection.explained(url), _writing_engine(connection.store_url(new)).begin() as target:
+            with connection.explained(url), connection.writing_engine(connection.store_url(new)).begin() as target:
                 _write(ledger, target)
             os.replace(new, path)
     except OSError as error:
@@ -142,11 +155,11 @@ def demonstration_is_stale(store: str | Path, today: date) -> bool:
     """
     url = connection.store_url(store)
     with connection.explained(url), connection.reading_engine(url).connect() as existing:
-        columns = text("SELECT origin, reference_date, schema_version FROM books")
-        row = existing.execute(columns).one_or_none()
+        row = existing.execute(text("SELECT origin, reference_date FROM books")).one_or_none()
+        version = migrations.version(existing)
     if row is None or row.origin != "demonstration":
         return False
-    if row.schema_version != SCHEMA_VERSION or row.reference_date is None:
+    if version != migrations.HEAD or row.reference_date is None:
         return True
     return not 0 <= (today - date.fromisoformat(str(row.reference_date))).days <= FRESH_DAYS
 
@@ -169,54 +182,81 @@ class Ledger:
     """Rows to be written, by table; columns are those of `schema`."""
 
     books: dict[str, Any]
-    accounts: list[dict[str, Any]] = field(default_factory=list)
+    customers: list[dict[str, Any]] = field(default_factory=list)
+    points: list[dict[str, Any]] = field(default_factory=list)
     identifiers: list[dict[str, Any]] = field(default_factory=list)
     invoices: list[dict[str, Any]] = field(default_factory=list)
     payments: list[dict[str, Any]] = field(default_factory=list)
 
-    def open_account(self, kind: Kind, customer_number: str, *itns: str) -> int:
-        """Add a customer who is known by these numbers."""
-        account_id = len(self.accounts) + 1
-        self.accounts.append({"id": account_id, "kind": kind})
-        numbers = [("customer_number", customer_number), *(("itn", itn) for itn in itns)]
-        self.identifiers += [{"scheme": s, "value": value, "account_id": account_id} for s, value in numbers]
-        return account_id
+    def open_account(self, kind: Kind, code: str, customer_number: str, *itns: str) -> list[dict[str, Any]]:
+        """Add a customer with metering points; returns these."""
+        self.customers.append({"number": customer_number, "kind": kind, "code": code})
+        points = [{"itn": itn, "customer_number": customer_number} for itn in itns]
+        self.points += points
+        numbers = [(CUSTOMER_NUMBER, customer_number, None), *((ITN, itn, itn) for itn in itns)]
+        self.identifiers += [
+            {"scheme": scheme, "value": value, "customer_number": customer_number, "itn": itn}
+            for scheme, value, itn in numbers
+        ]
+        return points
 
     def issue(
-        self, account_id: int, issued: date, energy_kwh: int, cents: int, currency: str, term_days: int = TERM_DAYS
+        self,
+        point: dict[str, Any],
+        issued: date,
+        energy_kwh: int,
+        cents: int,
+        currency: str,
+        term_days: int = TERM_DAYS,
+        night_percent: int = 0,
     ) -> dict[str, Any]:
         """Add an invoice for the month up to three days before its issue, all of it outstanding."""
         due = issued + timedelta(term_days)
+        night_kwh = energy_kwh * night_percent // 100
+        vat_cents, other_cents, energy_cents = cents // 6, cents // 5, cents - cents // 6 - cents // 5
+        night_cents = energy_cents * night_percent // 140
         invoice = {
             "number": str(4_000_000_001 + len(self.invoices)),
-            "account_id": account_id,
+            **point,
             "period_start": months_before(issued, 1) - timedelta(2),
             "period_end": issued - timedelta(3),
-            "energy_kwh": energy_kwh,
+            "day_kwh": energy_kwh - night_kwh,
+            "night_kwh": night_kwh,
             "currency": currency,
+            "day_cents": energy_cents - night_cents,
+            "night_cents": night_cents,
+            "other_cents": other_cents,
+            "vat_cents": vat_cents,
+            "interest_cents": 0,
             "total_cents": cents,
             "outstanding_cents": cents,
             "issued": issued,
             "due": due,
             "cut_off": due + timedelta(GRACE_DAYS),
+            "cancelled": None,
         }
         self.invoices.append(invoice)
         return invoice
 
-    def pay(self, invoice: dict[str, Any], cents: int, received: date, channel: str) -> None:
-        """Add a payment of a part of an invoice or of all of it."""
-        invoice["outstanding_cents"] -= cents
+    def pay(
+        self, invoice: dict[str, Any], cents: int, received: date, channel: str, reverses: str | None = None
+    ) -> str:
+        """Add a payment of a part of an invoice or of all of it, or take one back; returns its number."""
+        invoice["outstanding_cents"] -= -cents if reverses else cents
+        number = str(7_000_000_001 + len(self.payments))
         self.payments.append(
             {
-                "id": len(self.payments) + 1,
-                "account_id": invoice["account_id"],
+                "number": number,
+                "customer_number": invoice["customer_number"],
                 "received": received,
                 "currency": invoice["currency"],
                 "paid_cents": cents,
                 "channel": channel,
                 "invoice_number": invoice["number"],
+                "reverses": reverses,
             }
         )
+        return number
 
 
 def invent(today: date, seed: int = SEED) -> Ledger:
@@ -226,7 +266,6 @@ def invent(today: date, seed: int = SEED) -> Ledger:
     ledger = Ledger(
         {
             "id": 1,
-            "schema_version": SCHEMA_VERSION,
             "as_of": datetime.combine(yesterday, time(18), UTC),
             "origin": "demonstration",
             "reference_date": today,
@@ -240,11 +279,17 @@ def invent(today: date, seed: int = SEED) -> Ledger:
     for case in cases:
         kind: Kind = case.kind or ("business" if rng.random() < 0.2 else "household")
         metering_points = rng.choice((1, 1, 2, 3)) if kind == "business" else 1
-        account_id = ledger.open_account(
-            kind, str(next(customer_numbers)), *(str(next(itns)) for _ in range(metering_points))
+        point, *others = ledger.open_account(
+            kind,
+            "".join(rng.choices(_CODE_SYMBOLS, k=6)),
+            str(next(customer_numbers)),
+            *(str(next(itns)) for _ in range(metering_points)),
         )
         newest = today - timedelta(rng.randint(*case.age_days))
-        invoices = _bill_monthly(ledger, account_id, kind, newest, case.since, case.kwh, rng)
+        for other in others:
+            for invoice in _bill_monthly(ledger, other, kind, newest, case.since, case.kwh, rng):
+                _settle(ledger, invoice, yesterday, rng)
+        invoices = _bill_monthly(ledger, point, kind, newest, case.since, case.kwh, rng)
         unpaid = _unpaid(invoices, rng.randint(*case.unpaid), case.unpaid_levs)
         for invoice in invoices:
             if invoice not in unpaid:
@@ -258,14 +303,14 @@ def invent(today: date, seed: int = SEED) -> Ledger:
 def _open_fixed_accounts(ledger: Ledger, today: date, rng: Random) -> None:
     """The customers that tests and demonstrations count on."""
 
-    def open_account(n: int, kind: Kind, unpaid_since: date) -> int:
-        account_id = ledger.open_account(kind, str(300_000_000_000 + n), str(1_000_000 + n))
-        for invoice in _bill_monthly(ledger, account_id, kind, months_before(unpaid_since, 1), None, None, rng):
+    def open_account(n: int, kind: Kind, unpaid_since: date, since: date | None = None) -> dict[str, Any]:
+        [point] = ledger.open_account(kind, f"DEMO{n:02}", str(300_000_000_000 + n), str(1_000_000 + n))
+        for invoice in _bill_monthly(ledger, point, kind, months_before(unpaid_since, 1), since, None, rng):
             _settle(ledger, invoice, today - timedelta(1), rng)
-        return account_id
+        return point
 
     first = today - timedelta(10)
-    two_unpaid = open_account(1, "household", unpaid_since=first)
+    two_unpaid = open_account(1, "household", unpaid_since=first, since=date(2004, 1, 1))
     invoice = ledger.issue(two_unpaid, first, 192, 2780, "EUR", term_days=20)
     second = ledger.issue(two_unpaid, today - timedelta(4), 121, 1750, "EUR", term_days=20)
     second["period_start"] = invoice["period_end"] + timedelta(1)
@@ -281,7 +326,7 @@ def _open_fixed_accounts(ledger: Ledger, today: date, rng: Random) -> None:
 
 def _bill_monthly(
     ledger: Ledger,
-    account_id: int,
+    point: dict[str, Any],
     kind: Kind,
     newest: date,
     since: date | None,
@@ -293,6 +338,7 @@ def _bill_monthly(
     if since is not None:
         months = max(months, 12 * (newest.year - since.year) + newest.month - since.month + 1)
     usual = rng.randint(*(kwh or _USUAL_KWH[kind]))
+    night_percent = rng.choice((0, 0, 30, 40))
     invoices = []
     for month in reversed(range(months)):
         issued = months_before(newest, month)
@@ -300,7 +346,7 @@ def _bill_monthly(
         winter = abs(issued.month - 7) / 6
         energy_kwh = usual if kwh else round(usual * (0.7 + 0.6 * winter) * rng.uniform(0.85, 1.15))
         cents = int((energy_kwh * _PRICES[kind, currency] * 100).quantize(Decimal(1), ROUND_HALF_UP))
-        invoices.append(ledger.issue(account_id, issued, energy_kwh, cents, currency))
+        invoices.append(ledger.issue(point, issued, energy_kwh, cents, currency, night_percent=night_percent))
     return invoices
 
 
@@ -315,10 +361,13 @@ def _settle(ledger: Ledger, invoice: dict[str, Any], latest: date, rng: Random) 
     """Pay what is outstanding, one time in ten in two parts, between the issue and `latest`."""
     days = min(TERM_DAYS + 4, (latest - invoice["issued"]).days)
     parts = [invoice["outstanding_cents"]]
+    if rng.random() < 0.02 and days > 2:
+        bounced = ledger.pay(invoice, parts[0], invoice["issued"] + timedelta(1), "card")
+        ledger.pay(invoice, parts[0], invoice["issued"] + timedelta(2), "card", reverses=bounced)
     if rng.random() < 0.1 and parts[0] > 1:
         first = parts[0] // 2
         parts = [first, parts[0] - first]
-    received = sorted(rng.randint(1, days) for _ in parts)
+    received = sorted(rng.randint(min(1, days), days) for _ in parts)
     for cents, day in zip(parts, received, strict=True):
         ledger.pay(invoice, cents, invoice["issued"] + timedelta(day), rng.choice(_CHANNELS))
 
@@ -344,16 +393,11 @@ def _refuse_what_is_no_demonstration(existing: Connection, url: URL) -> None:
         )
 
 
-def _writing_engine(url: URL) -> Engine:
-    if url.get_backend_name() == "sqlite":
-        url = url.set(drivername="sqlite")
-    return create_engine(url, poolclass=NullPool, hide_parameters=True)
-
-
 def _write(ledger: Ledger, target: Connection) -> None:
-    Base.metadata.create_all(target)
+    migrations.migrate(target)
     target.execute(insert(Books), [ledger.books])
-    target.execute(insert(AccountRow), ledger.accounts)
+    target.execute(insert(CustomerRow), ledger.customers)
+    target.execute(insert(MeteringPointRow), ledger.points)
     target.execute(insert(IdentifierRow), ledger.identifiers)
     target.execute(insert(InvoiceRow), ledger.invoices)
     target.execute(insert(PaymentRow), ledger.payments)

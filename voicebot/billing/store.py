@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Protocol
+from typing import Literal, Protocol
 
 from voicebot.billing.identifier import Identifier
 from voicebot.errors import VoicebotError
@@ -29,6 +29,22 @@ class Money:
         return f"{self.amount:.2f} {self.currency}"
 
 
+NOTHING = Money(Decimal("0.00"), "EUR")
+
+InvoiceStatus = Literal["unpaid", "partly paid", "paid", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceLine:
+    """One line of an invoice."""
+
+    name: str
+    """"day", "night", "other", "vat" or "interest"."""
+    amount: Money
+    energy_kwh: int | None = None
+    """For the lines of a tariff."""
+
+
 @dataclass(frozen=True, slots=True)
 class Invoice:
     """One invoice; `outstanding` is what is left of `total` to be paid."""
@@ -44,17 +60,40 @@ class Invoice:
     """Last day on which it can be paid without interest."""
     cut_off: date | None
     """Day after which supply may be cut off while it is unpaid."""
+    cancelled: date | None = None
+    """When the utility took it back; then nothing of it is outstanding."""
+    lines: tuple[InvoiceLine, ...] = ()
+    """What makes the total."""
+
+    @property
+    def status(self) -> InvoiceStatus:
+        """How far it is paid."""
+        if self.cancelled:
+            return "cancelled"
+        if not self.outstanding.amount:
+            return "paid"
+        return "unpaid" if self.outstanding == self.total else "partly paid"
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One payment received."""
+    """One payment received, or one taken back."""
 
     received: date
     paid: Money
     channel: str
     """"office", "bank", "card" or "easypay"."""
     invoice_number: str | None
+    """None for a payment on account."""
+    number: str = ""
+    """The number of its receipt."""
+    reverses: str | None = None
+    """The receipt of the payment that this takes back, whole."""
+
+    @property
+    def effect(self) -> Money:
+        """What it takes off the debt: less than nothing where it takes a payment back."""
+        return Money(-self.paid.amount, self.paid.currency) if self.reverses else self.paid
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +105,15 @@ class Account:
     """"household" or "business"."""
     unpaid: tuple[Invoice, ...]
     """Invoices with something outstanding, nearest due date first."""
-    payments: tuple[Payment, ...]
-    """Payments received, newest first."""
     as_of: datetime
-    """When the utility's books were last brought over (aware)."""
+    """The moment of the utility's books that this is true of (aware)."""
+    credit: Money = NOTHING
+    """What the customer has paid that settles no invoice, in euro."""
 
     @property
     def owed(self) -> Money:
         """Sum of what is outstanding, in euro (invoices in BGN at the fixed rate, rounded half up)."""
-        return Money(sum((in_euro(i.outstanding).amount for i in self.unpaid), Decimal("0.00")), "EUR")
+        return total_in_euro(invoice.outstanding for invoice in self.unpaid)
 
     @property
     def nearest_due(self) -> date | None:
@@ -85,6 +124,17 @@ class Account:
     def cut_off(self) -> date | None:
         """The earliest date after which supply may be cut off."""
         return min((invoice.cut_off for invoice in self.unpaid if invoice.cut_off), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that the books hold of an account."""
+
+    account: Account
+    invoices: tuple[Invoice, ...] = field(default=(), repr=False)
+    """Newest first."""
+    payments: tuple[Payment, ...] = field(default=(), repr=False)
+    """Newest first."""
 
 
 LEVS_PER_EURO = Decimal("1.95583")
@@ -103,11 +153,19 @@ def in_euro(money: Money) -> Money:
     return Money((money.amount / LEVS_PER_EURO).quantize(Decimal("0.01"), ROUND_HALF_UP), "EUR")
 
 
+def total_in_euro(sums: Iterable[Money]) -> Money:
+    """The sum in euro, each converted and rounded by itself."""
+    return Money(sum((in_euro(each).amount for each in sums), NOTHING.amount), "EUR")
+
+
 class BillingStore(Protocol):
     """Where bills are read. Each call raises `StoreUnavailable` when the books cannot be read."""
 
     async def find(self, identifier: Identifier) -> Account | None:
         """The account with this number, or None when no customer has it."""
+
+    async def history(self, identifier: Identifier, code: str) -> History | None:
+        """All invoices and payments; None alike for a number that nobody has and a code that is not its."""
 
     async def known(self, identifiers: Sequence[Identifier]) -> frozenset[Identifier]:
         """Which of these few numbers (at most some dozens) are some customer's."""

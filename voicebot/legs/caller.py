@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 _USER = re.compile(r"(sips?:)([^@\s<>;]+)@", re.IGNORECASE)
 
 
+_WITHHELD = frozenset(("", "anonymous", "restricted", "unavailable", "unknown"))
+
+
 class CallerId:
     """A caller's SIP address. `str`, `repr` and format show the last two signs of its user part; nothing gives more."""
 
-    __slots__ = ("_uri",)
+    __slots__ = ("_uri", "fingerprint")
 
     def __init__(self, uri: str) -> None:
         self._uri = mask_addresses(uri)
+        found = _USER.search(uri)
+        user = found[2].lower() if found else ""
+        self.fingerprint = "" if user in _WITHHELD else hashlib.sha256(user.encode()).hexdigest()
+        """The same for each call of one number, "" where it is withheld. Not secret enough to be written down."""
 
     def __str__(self) -> str:
         return self._uri

@@ -85,3 +85,15 @@ class Captioned(Protocol):
 
     def show(self, caption: Caption) -> None:
         """Show `caption` now."""
+
+
+@runtime_checkable
+class Attributed(Protocol):
+    """A leg that knows who calls, and how."""
+
+    channel: str
+    """"telephone" or "browser"."""
+
+    @property
+    def visitor(self) -> str:
+        """Who calls, for limits, never to be logged; "" where that is unknown."""

@@ -63,10 +63,13 @@ class TelephoneFailed(VoicebotError):
 class SipLeg:
     """One call by telephone."""
 
+    channel = "telephone"
+
     def __init__(
         self,
         call: baresip.Call,
         *,
+        visitor: str = "",
         tells_keys: Callable[[], bool] = lambda: False,
         transfer_timeout_s: float = 40.0,
         hold_limit_s: float = 600.0,
@@ -75,11 +78,13 @@ class SipLeg:
 
         Args:
             call: the stack's call.
+            visitor: who calls, for limits.
             tells_keys: whether the caller has negotiated telephone-event (RFC 4733).
             transfer_timeout_s: how long an operator may ring.
             hold_limit_s: how long the caller may hold the bot.
         """
         self._call = call
+        self.visitor = visitor
         self._tells_keys = tells_keys
         self._transfer_timeout_s = transfer_timeout_s
         self._hold_beats_left = round(hold_limit_s / _BEAT_S)
@@ -348,14 +353,15 @@ class Telephone:
             log.info("registered", domain=account.domain)
 
     def _ring(self, call: baresip.Call) -> None:
-        call_id = call.call_id or ""
+        call_id, caller = call.call_id or "", CallerId(call.peer or "")
         leg = SipLeg(
             call,
+            visitor=caller.fingerprint,
             tells_keys=lambda: self._trace.tells_keys(call_id),
             transfer_timeout_s=self._sip.transfer_timeout_s,
             hold_limit_s=self._sip.hold_limit_s,
         )
-        self._tasks.create_task(self._serve(leg, CallerId(call.peer or "")))
+        self._tasks.create_task(self._serve(leg, caller))
 
     async def _serve(self, leg: SipLeg, caller: CallerId) -> None:
         """Answer a call and have it held; whatever goes wrong in it ends this call alone."""

@@ -144,16 +144,19 @@ class IceServer:
 class WebRtcLeg:
     """One visitor's peer connection. Whoever opens it calls `answer`, runs `carry` beside the call, and `close`s it."""
 
+    channel = "browser"
     in_band_keys = False
     """Keys come over the data channel."""
 
-    def __init__(self, ice_servers: Sequence[IceServer] = (), *, connect_s: float = 15.0) -> None:
+    def __init__(self, ice_servers: Sequence[IceServer] = (), *, visitor: str = "", connect_s: float = 15.0) -> None:
         """Prepare the call.
 
         Args:
             ice_servers: used to be reached from outside.
+            visitor: who calls, for limits.
             connect_s: how long the browser has to connect once it was answered.
         """
+        self.visitor = visitor
         self._connect_s = connect_s
         self._playout = Playout(PLAYED_RATE_HZ)
         self._dejitter = Dejitter()
@@ -161,7 +164,7 @@ class WebRtcLeg:
         self._now_ms = 0
         self._connected = asyncio.Event()
         self._over = asyncio.Event()
-        self._visitor: MediaStreamTrack | None = None
+        self._microphone: MediaStreamTrack | None = None
         self._channel: RTCDataChannel | None = None
         self._unsent: deque[str] = deque(maxlen=100)
         self._state = ""
@@ -193,8 +196,8 @@ class WebRtcLeg:
         try:
             async with asyncio.timeout(self._connect_s):
                 await self._connected.wait()
-            if self._visitor is not None:
-                await self._take_in(self._visitor)
+            if self._microphone is not None:
+                await self._take_in(self._microphone)
             await self._over.wait()
         except (TimeoutError, MediaStreamError):
             self._end()
@@ -270,7 +273,7 @@ class WebRtcLeg:
             self._media.put_nowait(HungUp(self._now_ms))
 
     def _on_track(self, track: MediaStreamTrack) -> None:
-        self._visitor = track
+        self._microphone = track
 
     def _on_connection_state(self) -> None:
         match self._peer.connectionState:

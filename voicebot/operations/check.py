@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 
-from voicebot.billing.sql import SqlStore
+from voicebot.billing.opening import open_store
 from voicebot.dialog.catalogue import Catalogue
 from voicebot.hearing.vosk_recognizer import VoskRecognizer
 from voicebot.settings import Settings
@@ -35,7 +35,7 @@ def _voice(settings: Settings) -> str:
 
 def _store(settings: Settings) -> str:
     async def ask() -> None:
-        store = SqlStore(settings.store.url)
+        store = open_store(settings.store.url, settings.store.token, settings.store.attempt_s)
         try:
             await store.check()
         finally:

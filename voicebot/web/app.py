@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -19,10 +19,12 @@ from jinja2 import Environment, PackageLoader
 from voicebot.audio.wav import parse_wav, to_wav
 from voicebot.errors import VoicebotError
 from voicebot.legs.wav import WavLeg
-from voicebot.settings import Web, WebRtc
+from voicebot.settings import ApiKey, Web, WebRtc
 from voicebot.switchboard import Switchboard
 from voicebot.web import signalling
+from voicebot.web.api import create_api
 from voicebot.web.browser_calls import open_browser_calls
+from voicebot.web.inquiry import create_site
 from voicebot.web.problem import problem, problem_of
 from voicebot.web.signalling import Door
 
@@ -48,13 +50,16 @@ CONTENT_SECURITY_POLICY = "; ".join(
 """What the bot's own pages may load: nothing from another host, nothing inline (W3C CSP Level 3)."""
 
 
-def create_app(switchboard: Switchboard, web: Web | None = None, webrtc: WebRtc | None = None) -> FastAPI:
+def create_app(
+    switchboard: Switchboard, web: Web | None = None, webrtc: WebRtc | None = None, api_keys: Sequence[ApiKey] = ()
+) -> FastAPI:
     """The application around a switchboard that is ready for calls.
 
     Args:
         switchboard: holds the calls.
         web: the settings of this door.
         webrtc: those of calls from browsers.
+        api_keys: who may use the JSON API.
     """
     web, webrtc = web or Web(), webrtc or WebRtc()
     pages = Environment(loader=PackageLoader("voicebot.web", "pages"), autoescape=True)
@@ -135,6 +140,11 @@ def create_app(switchboard: Switchboard, web: Web | None = None, webrtc: WebRtc 
         if "text/html" in request.headers.get("accept", ""):
             return HTMLResponse(pages.get_template("recordings.html").render(record=record, reply=reply))
         return JSONResponse(record | {"reply_wav": reply})
+
+    services = switchboard.services
+    if services.inquiries is not None:
+        app.include_router(create_site(services.inquiries, services.conversation.schemes, services.today))
+        app.mount("/api/v1", create_api(services.inquiries, services.conversation.schemes, api_keys))
 
     # Last, so that refusals by the middleware above can be read by the widget, too.
     app.add_middleware(

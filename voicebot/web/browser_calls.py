@@ -70,7 +70,7 @@ class BrowserCalls:
 
     async def _hold(self, call_id: str, offer: str, address: str, answered: asyncio.Future[str]) -> None:
         """Hold one call; whatever happens to it, the others go on and nothing of it is left."""
-        leg = WebRtcLeg(self.ice_servers())
+        leg = WebRtcLeg(self.ice_servers(), visitor=address)
         self._legs[call_id] = leg
         self._by_address[address] += 1
         try:

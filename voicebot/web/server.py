@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import structlog
 import uvicorn
@@ -29,8 +30,9 @@ async def run(settings: Settings) -> None:
     door = _listen(settings.web.listen)
     async with open_services(settings) as services:
         switchboard = Switchboard(services, settings.calls.most)
-        app = create_app(switchboard, settings.web, settings.webrtc)
-        server = _Server(uvicorn.Config(app, log_config=None, access_log=False))
+        app = create_app(switchboard, settings.web, settings.webrtc, settings.api_keys)
+        proxies = _proxies(settings.web.trusted_proxies)
+        server = _Server(uvicorn.Config(app, log_config=None, access_log=False, **proxies))
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -64,6 +66,11 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None]:
         """Capture none."""
         yield
+
+
+def _proxies(trusted: str) -> dict[str, Any]:
+    """Whoever asks could else pass for anybody, and escape every limit."""
+    return {"proxy_headers": bool(trusted), "forwarded_allow_ips": trusted or None}
 
 
 def _listen(address: str) -> socket.socket:

@@ -1,0 +1,1 @@
+"""The inquiry site: pages, words and style; `site` serves them."""
