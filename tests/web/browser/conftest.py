@@ -26,6 +26,7 @@ import numpy as np
 import pytest
 from playwright.async_api import BrowserContext, Page, Playwright, async_playwright, expect
 
+from tests.web import pages
 from voicebot.acoustics.graph import compile_model
 from voicebot.audio.sound import Sound
 from voicebot.audio.wav import read_wav, write_wav
@@ -37,16 +38,7 @@ FIXTURES = ROOT / "tests" / "fixtures"
 NUMBER = "number-12-300000000001"
 SECRET = "a secret of at least thirty-two characters"
 TIMEOUT_MS = 90_000
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
+FLAGS = [*pages.FLAGS, "--autoplay-policy=no-user-gesture-required"]
 RECORD = """
 (() => {
   const began = performance.now();
