@@ -37,14 +37,14 @@ class Variation:
 
     rates: tuple[float, float]
     """Slowest and fastest playing, which moves tempo, pitch and formants alike."""
-    warps: tuple[float, float] = (0.88, 1.14)
+    warps: tuple[float, float]
     """Least and most warp of the formants alone."""
 
 
-SYNTHETIC = Variation((0.84, 1.22))
+SYNTHETIC = Variation((0.84, 1.22), (0.88, 1.14))
 """For synthetic voices, which are few."""
-HUMAN = Variation((0.9, 1.12))
-"""For people."""
+HUMAN = Variation((0.84, 1.2), (0.84, 1.18))
+"""For people, who are fewer than the kinds of throats that there are."""
 
 
 def at_telephone_rate(utterance: Utterance, rate: float = 1.0) -> Wave:

@@ -78,12 +78,14 @@ class Amounts:
     kokoro_shards: int = 45
     piper_shards: int = 50
     espeak_shards: int = 40
-    joined: int = 2400
+    joined: int = 4000
     """Strings made of people's single words."""
     silent: int = 1000
     """Lines on which nobody speaks."""
-    copies: dict[str, int] = field(default_factory=lambda: {"kokoro": 6, "tuxpaint-bg": 3, "gcompris": 2})
-    """How often an utterance of a source, or of a speaker, goes over a line; once where nothing is said."""
+    copies: dict[str, int] = field(default_factory=lambda: {"kokoro": 8, "piper": 1, "espeak": 1, "festvox": 1})
+    """How often an utterance of a source goes over a line."""
+    people_copies: int = 2
+    """How often where nothing is said of its source: people are few, and warped copies of them the best there is."""
     worst_doubt: float = 2.5
     """Alignments that fit worse (nats a speech frame) are thrown away."""
     bootstrap_width: int = 160
@@ -242,8 +244,7 @@ class Recipe:
 
     def _copies(self, utterance: Utterance, line: Line, rng: np.random.Generator) -> Iterator[Example]:
         variation = SYNTHETIC if utterance.source in SYNTHETIC_SOURCES else HUMAN
-        copies = self.amounts.copies
-        for _ in range(copies.get(utterance.speaker, copies.get(utterance.source, 1))):
+        for _ in range(self.amounts.copies.get(utterance.source, self.amounts.people_copies)):
             yield example_of(utterance, line, variation, rng)
 
     def joined(self, shards: Sequence[Path]) -> Iterator[Utterance]:

@@ -371,11 +371,11 @@ class Line:
         chance = rng.random()
         if chance < 0.12:
             return np.zeros(size)
-        if chance < 0.32:
-            noise, ratio_db = babble(size, rng, self._voices), rng.uniform(5, 30)
-        elif chance < 0.38:  # the bot's own echo, or somebody else in the room
+        if chance < 0.37:
+            noise, ratio_db = babble(size, rng, self._voices), rng.uniform(3, 30)
+        elif chance < 0.43:  # the bot's own echo, or somebody else in the room
             noise, ratio_db = babble(size, rng, self._voices, voices=1), rng.uniform(18, 40)
-        elif chance < 0.46 and self._effects:
+        elif chance < 0.51 and self._effects:
             noise = _unit(np.resize(self._effects[rng.integers(len(self._effects))], size))
             ratio_db = rng.uniform(5, 35)
         else:
