@@ -238,3 +238,19 @@ async def test_a_caller_who_asks_too_often_is_told_nothing_more_and_each_answer_
     assert outcomes[0] is Outcome.INFORMED and outcomes[1] is not Outcome.INFORMED
     recorded = (tmp_path / "disclosures.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(recorded) == 1 and '"telephone"' in recorded[0] and "300000000001" not in recorded[0]
+
+
+class BehindhandLeg(WavLeg):
+    """A line on which there is always more to be heard."""
+
+    waiting = 1  # type: ignore[assignment]
+
+
+async def test_a_call_that_hears_many_frames_at_once_goes_as_any_other() -> None:
+    records = []
+    for leg in (WavLeg, BehindhandLeg):
+        shared = services(number("300000000001"), command("yes"), command("end"))
+        records.append(await hold(leg([speechlike(700)] * 4), shared))
+    usual, late = records
+    assert late.outcome is usual.outcome is Outcome.INFORMED
+    assert said(late) == said(usual) and len(late.turns) == len(usual.turns)

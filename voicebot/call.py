@@ -38,7 +38,7 @@ from voicebot.errors import VoicebotError
 from voicebot.hearing.events import HearingEvent, KeysEntered, TurnEnded
 from voicebot.hearing.listener import Listener, ListenerTimers
 from voicebot.hearing.recognizer import Recognizer
-from voicebot.legs.leg import Attributed, CallLeg, Frame, HungUp, KeyPress, PlaybackEnded
+from voicebot.legs.leg import Attributed, CallLeg, Frame, HungUp, KeyPress, Media, PlaybackEnded
 from voicebot.legs.playback import Playback
 from voicebot.voice.synthesizer import Synthesizer
 
@@ -47,6 +47,9 @@ T = TypeVar("T")
 
 _COMPARISON_TIMEOUT_S = 0.3
 """How long the books may take to tell which numbers they have; a number is read back without them, too."""
+
+_MOST_FRAMES_BEHIND = 9
+"""Frames that are heard at once behind the first: 180 ms, less than a caller notices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,7 @@ class Call:
         self._listener = Listener(services.recognizer, services.timers, in_band_keys=leg.in_band_keys)
         self._captions = Captions(leg)
         self._state = State()
+        self._ahead: deque[Media] = deque()
         self._now_ms = 0
         self._received_s = 0.0
         self._answer_due: _AnswerDue | None = None
@@ -201,12 +205,12 @@ class Call:
 
     async def _follow_line(self) -> None:
         """Wait for the next thing on the line and answer it."""
-        media = await self._leg.receive()
+        media = await self._receive()
         self._now_ms = media.at_ms
         self._received_s = self._services.monotonic()
         match media:
             case Frame():
-                await self._take(*await self._hear(media))
+                await self._take(*await self._hear([media, *await self._frames_behind()]))
             case KeyPress():
                 await self._take(*self._listener.press(media.key, media.at_ms))
             case PlaybackEnded():
@@ -220,10 +224,27 @@ class Call:
                 self._over = True
                 await self._take(CallerHungUp())
 
-    async def _hear(self, frame: Frame) -> list[HearingEvent]:
+    async def _receive(self) -> Media:
+        return self._ahead.popleft() if self._ahead else await self._leg.receive()
+
+    async def _frames_behind(self) -> list[Frame]:
+        """The next frames, as far as they have come: where calls are many, one way into the executor serves several."""
+        frames: list[Frame] = []
+        while len(frames) < _MOST_FRAMES_BEHIND and (self._ahead or self._leg.waiting):
+            media = await self._receive()
+            if not isinstance(media, Frame):
+                self._ahead.appendleft(media)
+                break
+            frames.append(media)
+        return frames
+
+    async def _hear(self, frames: list[Frame]) -> list[HearingEvent]:
+        """Hear frames up to the first that says something; those behind it wait until that is answered."""
         self._listener.in_band_keys = self._leg.in_band_keys
-        accept = partial(self._listener.accept, frame.samples, frame.at_ms, bot_speaking=frame.bot_speaking)
-        return await self._in_executor(accept)
+        events, heard = await self._in_executor(partial(_hear, self._listener, frames))
+        self._ahead.extendleft(reversed(frames[heard:]))
+        self._now_ms = frames[heard - 1].at_ms
+        return events
 
     async def _take(self, *events: DialogEvent) -> None:
         """Let the conversation answer these events and those that follow from its answers."""
@@ -352,6 +373,18 @@ class Call:
 
     async def _in_executor(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._services.executor, work)
+
+
+def _hear(listener: Listener, frames: Iterable[Frame]) -> tuple[list[HearingEvent], int]:
+    """Blocking; the events of the first frame that has some, and how many frames were heard."""
+    events: list[HearingEvent] = []
+    heard = 0
+    for frame in frames:
+        events = listener.accept(frame.samples, frame.at_ms, bot_speaking=frame.bot_speaking)
+        heard += 1
+        if events:
+            break
+    return events, heard
 
 
 def _first(group: ExceptionGroup[VoicebotError]) -> VoicebotError:

@@ -53,6 +53,10 @@ class CallLeg(Protocol):
     def in_band_keys(self) -> bool:
         """Whether keys come as tones in the sound; False, from then on, where the leg delivers `KeyPress`."""
 
+    @property
+    def waiting(self) -> int:
+        """How many things have happened that `receive` gives at once."""
+
     async def receive(self) -> Media:
         """The next thing that happens on the line."""
 

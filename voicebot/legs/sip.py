@@ -128,6 +128,11 @@ class SipLeg:
                 await self._established.wait()
         return self._established.is_set() and not self._closed.is_set()
 
+    @property
+    def waiting(self) -> int:
+        """What `receive` gives at once."""
+        return self._ready.qsize()
+
     async def receive(self) -> Media:
         """The next thing that happens on the line."""
         return await self._ready.get()

@@ -86,6 +86,11 @@ class WavLeg:
         """End the call."""
         self._hung_up = True
 
+    @property
+    def waiting(self) -> int:
+        """What `receive` gives at once."""
+        return len(self._ready)
+
     async def receive(self) -> Media:
         """The next frame, key, end of playback or hang-up."""
         while not self._ready:

@@ -215,6 +215,11 @@ class WebRtcLeg:
             for piece in resampler.resample(frame):
                 self._dejitter.put(piece.to_ndarray()[0])
 
+    @property
+    def waiting(self) -> int:
+        """What `receive` gives at once."""
+        return self._media.qsize()
+
     async def receive(self) -> Media:
         """The next frame, key, end of playback or hang-up."""
         return await self._media.get()
