@@ -114,6 +114,9 @@ async def main() -> None:
             "VOICEBOT_WEBRTC__MOST_CALLS_PER_ADDRESS": str(max(numbers)),
             "VOICEBOT_WEBRTC__MOST_REQUESTS_PER_MINUTE": "1000",
             "VOICEBOT_LOGS__LEVEL": "error",
+            "VOICEBOT_SIP__LISTEN": "",
+            "VOICEBOT_AUDIT__FOLDER": str(folder / "audit"),
+            "VOICEBOT_INQUIRY__PER_HOUR": "1000000",
         }
         command = Path(sys.executable).parent / "voicebot"
         bot = await asyncio.create_subprocess_exec(command, "serve", env=os.environ | own)

@@ -15,7 +15,7 @@ from voicebot.billing.demonstration import create_demonstration
 from voicebot.call import CallRecord
 from voicebot.legs.leg import CallLeg
 from voicebot.legs.sip import SipLeg, Telephone
-from voicebot.settings import Calls, Settings, Sip, Store
+from voicebot.settings import Audit, Calls, Inquiry, Settings, Sip, Store
 from voicebot.switchboard import Switchboard, open_services
 
 SCENARIOS = Path(__file__).parent / "sipp"
@@ -38,7 +38,13 @@ async def open_phone(sip: Sip, most_calls: int) -> AsyncIterator[Phone]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         create_demonstration(folder / "bills.sqlite", date.today())
-        settings = Settings(sip=sip, store=Store(url=str(folder / "bills.sqlite")), calls=Calls(most=most_calls))
+        settings = Settings(
+            sip=sip,
+            store=Store(url=str(folder / "bills.sqlite")),
+            audit=Audit(folder=folder / "audit"),
+            inquiry=Inquiry(per_hour=1_000_000, free_misses=1_000_000),  # all calls come from one caller
+            calls=Calls(most=most_calls),
+        )
         async with open_services(settings) as services:
             switchboard = Switchboard(services, most_calls)
             ended: list[tuple[SipLeg, CallRecord]] = []

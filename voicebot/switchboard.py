@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import uuid
+import secrets
+import string
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -68,6 +69,11 @@ def open_synthesizer(settings: Settings, voice: str | None = None) -> CachedSynt
     return CachedSynthesizer(synthesizer, settings.voice.cache, max_bytes=settings.voice.cache_bytes)
 
 
+def _call_id() -> str:
+    """Of letters alone, because logs mask runs of digits."""
+    return "".join(secrets.choice(string.ascii_lowercase) for _ in range(12))
+
+
 class Switchboard:
     """Admits calls up to a limit and holds them."""
 
@@ -99,7 +105,7 @@ class Switchboard:
         self._live += 1
         self._idle.clear()
         try:
-            yield lambda leg: Call(leg, self.services, call_id=uuid.uuid4().hex[:12]).run()
+            yield lambda leg: Call(leg, self.services, call_id=_call_id()).run()
         finally:
             self._live -= 1
             if not self._live:
