@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.ears import ears_for_sums
 from voicebot.billing.demonstration import create_demonstration
+from voicebot.hearing.vosk_recognizer import VoskRecognizer
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +24,9 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "VOICEBOT_VOICE__CACHE": str(folder / "phrases"),
         "VOICEBOT_VOICE__FOLDER": str(folder / "voices"),
     }
+
+
+@pytest.fixture(scope="session")
+def sums(tmp_path_factory: pytest.TempPathFactory) -> VoskRecognizer:
+    """Hears which sum the bot tells."""
+    return ears_for_sums(tmp_path_factory.mktemp("ears"))

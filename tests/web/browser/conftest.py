@@ -27,11 +27,8 @@ import pytest
 from playwright.async_api import BrowserContext, Page, Playwright, async_playwright, expect
 
 from tests.web import pages
-from voicebot.acoustics.graph import compile_model
 from voicebot.audio.sound import Sound
 from voicebot.audio.wav import read_wav, write_wav
-from voicebot.hearing.vosk_recognizer import VoskRecognizer
-from voicebot.language.letter_to_sound import pronounce
 
 ROOT = Path(__file__).parents[3]
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -226,20 +223,3 @@ def microphone(tmp_path: Path):  # type: ignore[no-untyped-def]
         return path
 
     return make
-
-
-@pytest.fixture(scope="session")
-def sums(tmp_path_factory: pytest.TempPathFactory) -> VoskRecognizer:
-    """The bot's own ears with a grammar of all sums below a hundred euros."""
-    model, lexicon = tmp_path_factory.mktemp("model"), tmp_path_factory.mktemp("lexicon")
-    shipped = ROOT / "models" / "bg-telephone"
-    for part in ("am", "conf"):
-        shutil.copytree(shipped / part, model / part)
-    shutil.copy(shipped / "graphs.toml", model)
-    words = set("имате неплатени фактури на обща стойност евро и цента един едно два две".split())
-    words |= set("три четири пет шест седем осем девет десет".split())
-    words |= set("двадесет тридесет четиридесет петдесет шестдесет седемдесет осемдесет деветдесет".split())
-    lines = [f"{word}\t{' '.join(phones)}\n" for word in sorted(words) for phones in pronounce(word)]
-    (lexicon / "sums.tsv").write_text("".join(lines), encoding="utf-8")
-    compile_model(model, [Path(__file__).with_name("sum.grxml")], lexicon)
-    return VoskRecognizer(model)

@@ -6,26 +6,19 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, Playwright, expect
 
+from tests.ears import SUM, sum_heard
 from tests.web.browser.conftest import NUMBER, Bot, chromium, open_page, recording
-from voicebot.audio.sound import TELEPHONE_RATE_HZ
-from voicebot.hearing.confidence import UNKNOWN_WORD
 from voicebot.hearing.vosk_recognizer import VoskRecognizer
 
 pytestmark = pytest.mark.browser
 Microphone = Callable[..., Path]
-SUM = "на обща стойност четиридесет и пет евро и тридесет цента"
 
 
 async def heard_sum(page: Page, sums: VoskRecognizer) -> str:
     """What the page heard from the moment at which the debt was captioned, recognised."""
     sound, messages = await recording(page)
     begin_ms = next(at_ms for at_ms, told in messages if "45,30 евро" in str(told.get("text")))
-    begin = max(0, int((begin_ms - 500) * 48))
-    spoken = type(sound)(sound.samples[begin : begin + 9 * 48_000], 48_000)
-    stream = sums.stream("sum")
-    for frame in spoken.resampled(TELEPHONE_RATE_HZ).frames():
-        stream.accept(frame)
-    return " ".join(word for word in stream.hypotheses()[0].words if word != UNKNOWN_WORD)
+    return sum_heard(sums, sound, begin_ms - 500)
 
 
 async def test_a_spoken_call(playwright: Playwright, bot: Bot, microphone: Microphone, sums: VoskRecognizer) -> None:
