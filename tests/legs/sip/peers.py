@@ -109,7 +109,7 @@ def sipp(scenario: str, address: str, folder: Path, *options: str, calls: int = 
     assert done.returncode == 0, (errors.read_text() if errors.exists() else "") + done.stderr[-1500:]
 
 
-_WAVES = {"pcma": (8000, 1), "pcmu": (8000, 1), "opus/48000/2": (48000, 2)}
+_WAVES = {"pcma": (8000, 1), "pcmu": (8000, 1), "G722/16000/1": (16000, 1), "opus/48000/2": (48000, 2)}
 """Rate in Hz and channels of what the peer plays, by codec: its player does not convert."""
 
 
@@ -123,7 +123,7 @@ class BaresipPeer:
         folder.mkdir(parents=True, exist_ok=True)
         said = says.resampled(rate_hz).samples
         soundfile.write(folder / "says.wav", np.stack([said] * channels, axis=1), rate_hz, subtype="PCM_16")
-        modules = ["stdio", "g711", "opus", "aufile", "sndfile", "srtp", "menu"]
+        modules = ["stdio", "g711", "g722", "opus", "aufile", "sndfile", "srtp", "menu"]
         config = [
             "net_interface 127.0.0.1",
             "sip_listen 127.0.0.1:0",

@@ -107,6 +107,7 @@ def bot(phone_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
 KINDS = {
     "A-law": {"codec": "pcma"},
     "mu-law": {"codec": "pcmu"},
+    "G.722": {"codec": "G722/16000/1"},
     "Opus": {"codec": "opus/48000/2"},
     "TLS-SRTP": {"codec": "pcma", "transport": "tls", "account": ";mediaenc=srtp-mand"},
 }
