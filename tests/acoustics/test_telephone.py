@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("scipy", reason="needs the train extra: pip install -e '.[train]'")
-
 from voicebot.acoustics import telephone
 
 RATE = 8000

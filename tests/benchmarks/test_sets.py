@@ -1,9 +1,5 @@
 from pathlib import Path
 
-import pytest
-
-pytest.importorskip("scipy", reason="the sets need the extra bench: pip install -e '.[bench]'")
-
 from sets import GROUPS, in_turn, numbers, strings
 from speakers import FestivalSpeaker
 from utterances import Item, Row, read_table, write_table
