@@ -73,10 +73,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_bot(env: dict[str, str], folder: Path, **settings: str) -> Iterator[Bot]:
+def running_bot(env: dict[str, str], folder: Path, host: str = "127.0.0.1", **settings: str) -> Iterator[Bot]:
     """`voicebot serve` with settings such as `SIP__BURST="10"`, ready for calls."""
     folder.mkdir(parents=True, exist_ok=True)
-    address, log = f"127.0.0.1:{free_port()}", folder / "bot.log"
+    address, log = f"{host}:{free_port()}", folder / "bot.log"
     chosen = {
         "SIP__LISTEN": address,
         "SIP__ANSWER_AFTER_S": "0.5",
@@ -99,8 +99,9 @@ def running_bot(env: dict[str, str], folder: Path, **settings: str) -> Iterator[
 
 def sipp(scenario: str, address: str, folder: Path, *options: str, calls: int = 1, rate: int = 10) -> None:
     """Run a scenario `calls` times; fails unless every call went as the scenario says."""
+    here = "[::1]" if address.startswith("[") else "127.0.0.1"
     command = [
-        *("sipp", address, "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", "127.0.0.1", "-m", str(calls)),
+        *("sipp", address, "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", here, "-m", str(calls)),
         *("-r", str(rate), "-l", str(calls), "-timeout", f"{PATIENCE_S}s", "-timeout_error", "-nostdin"),
         *("-trace_err", "-error_file", str(folder / "sipp-errors.log"), "-skip_rlimit", *options),
     ]

@@ -35,6 +35,14 @@ def test_keys_by_rfc_4733_count_once_each_and_find_the_customer(bot: Bot, tmp_pa
     assert bot.events("keys")[-1]["count"] == 12
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="sipp sends captures from a raw socket: run as root")
+def test_keys_that_are_told_by_both_ways_at_once_count_once_each(bot: Bot, tmp_path: Path) -> None:
+    before = len(bot.events("looked up"))
+    sipp("keys_twice", bot.address, tmp_path)
+    assert bot.wait_for("looked up", before + 1)[-1]["found"]
+    assert bot.events("keys")[-1]["count"] == 7
+
+
 def test_keys_by_info_count_once_each(bot: Bot, tmp_path: Path) -> None:
     before = len(bot.events("looked up"))
     sipp("info", bot.address, tmp_path)
@@ -49,6 +57,12 @@ def test_the_operator_takes_the_caller_over(bot: Bot, tmp_path: Path) -> None:
 
 def test_over_tcp(bot: Bot, tmp_path: Path) -> None:
     sipp("basic", bot.address, tmp_path, "-t", "t1")
+
+
+def test_over_ipv6(phone_env: dict[str, str], tmp_path: Path) -> None:
+    with running_bot(phone_env, tmp_path, host="[::1]") as bot:
+        sipp("basic", bot.address, tmp_path)
+        assert bot.wait_for("ended")
 
 
 def test_a_telephone_that_vanishes_is_hung_up_on(phone_env: dict[str, str], tmp_path: Path) -> None:
