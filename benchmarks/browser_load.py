@@ -1,8 +1,8 @@
 """Calls from browsers at once: delay of each answer, processor time and memory per call. Run: make browser-load.
 
 The bot runs as its own process and is the one that is measured; the visitors run in two others. Each speaks a number
-and a yes, each once the bot has asked, and hangs up when it has heard the bill. The delay goes from the last audible
-frame that a visitor sent to the first audible frame of the answer that came back, so it holds the network and both
+and a yes, each once the bot has asked, and hangs up when it has heard the bill. The delay goes from the last frame
+of speech that a visitor sent to the first audible frame of the answer that came back, so it holds the network and both
 jitter buffers, and the silence that ends a turn.
 """
 
@@ -21,6 +21,7 @@ from datetime import date
 from pathlib import Path
 
 import httpx2
+import uvloop
 from rich.console import Console
 from rich.table import Table
 from visitor import Visitor
@@ -71,7 +72,7 @@ def visit_all(begin_s: list[float]) -> list[tuple[list[float], bool]]:
         async with httpx2.AsyncClient(base_url=ADDRESS, timeout=60) as http:
             return await asyncio.gather(*(visit(http, begins_s) for begins_s in begin_s))
 
-    return [(v.delays_s[:2], "45,30 евро" in " ".join(v.captions("bot"))) for v in asyncio.run(run())]
+    return [(v.delays_s[:2], "45,30 евро" in " ".join(v.captions("bot"))) for v in uvloop.run(run())]
 
 
 async def measure(pool: ProcessPoolExecutor, pid: int, calls: int) -> list[str]:

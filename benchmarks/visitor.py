@@ -7,6 +7,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import av
@@ -22,7 +23,28 @@ RATE_HZ = 48_000
 FRAME = RATE_HZ // 50
 REACTION_S = 0.3
 AUDIBLE = 300
-"""Amplitude, of 32767, from which a frame counts as sound."""
+"""Amplitude, of 32767, from which a frame of the bot counts as sound."""
+SPEECH = 0.1
+"""Level of a frame, as a part of the loudest one's, from which it counts as speech."""
+
+
+@cache
+def encoded(sound: Sound) -> list[tuple[bytes, bool]]:
+    """`sound` as packets of Opus, and of each whether it can be heard, made once."""
+    encoder = av.AudioCodecContext.create("libopus", "w")
+    encoder.format, encoder.layout, encoder.sample_rate, encoder.bit_rate = "s16", "mono", RATE_HZ, 32_000
+    encoder.options = {"frame_duration": "20"}
+    frames = list(sound.resampled(RATE_HZ).frames())
+    levels = [float(np.std(samples)) for samples in frames]
+    packets = []
+    for samples, level in zip(frames, levels, strict=True):
+        frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="s16", layout="mono")
+        frame.sample_rate = RATE_HZ
+        packets += [(bytes(packet), level > SPEECH * max(levels)) for packet in encoder.encode(frame)]
+    return packets
+
+
+SILENT = encoded(Sound.silence(200, RATE_HZ))[-1]
 
 
 class Microphone(MediaStreamTrack):
@@ -32,28 +54,28 @@ class Microphone(MediaStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
-        self.frames: deque[Samples] = deque()
+        self.packets: deque[tuple[bytes, bool]] = deque()
         self.spoke_until_s: float | None = None
-        """When the last audible frame of the last utterance was sent."""
+        """When the last frame of speech was sent."""
         self._sent = 0
         self._began_s: float | None = None
 
     def say(self, sound: Sound) -> None:
-        self.frames.extend(sound.resampled(RATE_HZ).frames())
+        self.packets.extend(encoded(sound))
 
-    async def recv(self) -> av.AudioFrame:
+    async def recv(self) -> av.Packet[av.AudioStream]:
         if self.readyState != "live":
             raise MediaStreamError
         now_s = asyncio.get_running_loop().time
         self._began_s = now_s() if self._began_s is None else self._began_s
         await asyncio.sleep(self._began_s + self._sent / 50 - now_s())
-        samples = self.frames.popleft() if self.frames else np.zeros(FRAME, np.int16)
-        if np.abs(samples).max() > AUDIBLE:
+        opus, speech = self.packets.popleft() if self.packets else SILENT
+        if speech:
             self.spoke_until_s = now_s()
-        frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="s16", layout="mono")
-        frame.sample_rate, frame.time_base, frame.pts = RATE_HZ, Fraction(1, RATE_HZ), self._sent * FRAME
+        packet: av.Packet[av.AudioStream] = av.Packet(opus)
+        packet.time_base, packet.pts = Fraction(1, RATE_HZ), self._sent * FRAME
         self._sent += 1
-        return frame
+        return packet
 
 
 class Visitor:
@@ -63,7 +85,7 @@ class Visitor:
         self.microphone = Microphone()
         self.messages: list[dict[str, Any]] = []
         self.delays_s: list[float] = []
-        """For each answer: from the last audible frame that was sent to the first audible one that came."""
+        """For each answer: from the last frame of speech that was sent to the first audible one that came."""
         self.over = asyncio.Event()
         self.state = ""
         self._told = asyncio.Event()
@@ -128,16 +150,16 @@ class Visitor:
         try:
             while True:
                 frame = await track.recv()
-                samples = frame.to_ndarray().reshape(-1, 2).mean(axis=1).astype(np.int16)
+                samples = frame.to_ndarray()[0, ::2]
                 self._heard.append(samples)
                 now_s = asyncio.get_running_loop().time()
                 if np.abs(samples).max() > AUDIBLE:
                     waiting_since_s = None
                     spoke = self.microphone.spoke_until_s
-                    if spoke is not None and not self.microphone.frames:
+                    if spoke is not None and not self.microphone.packets:
                         self.delays_s.append(now_s - spoke)
                         self.microphone.spoke_until_s = None
-                elif self.state == "listening" and self._utterances and not self.microphone.frames:
+                elif self.state == "listening" and self._utterances and not self.microphone.packets:
                     waiting_since_s = now_s if waiting_since_s is None else waiting_since_s
                     if now_s - waiting_since_s > REACTION_S and self.microphone.spoke_until_s is None:
                         self.microphone.say(self._utterances.popleft())

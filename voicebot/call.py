@@ -241,7 +241,8 @@ class Call:
     async def _hear(self, frames: list[Frame]) -> list[HearingEvent]:
         """Hear frames up to the first that says something; those behind it wait until that is answered."""
         self._listener.in_band_keys = self._leg.in_band_keys
-        events, heard = await self._in_executor(partial(_hear, self._listener, frames))
+        hear = partial(_hear, self._listener, frames)
+        events, heard = await self._in_executor(hear) if self._listener.reading else hear()
         self._ahead.extendleft(reversed(frames[heard:]))
         self._now_ms = frames[heard - 1].at_ms
         return events
@@ -376,13 +377,16 @@ class Call:
 
 
 def _hear(listener: Listener, frames: Iterable[Frame]) -> tuple[list[HearingEvent], int]:
-    """Blocking; the events of the first frame that has some, and how many frames were heard."""
+    """Hear frames up to the first that has events, or that begins or ends a reading.
+
+    Blocking while the listener is `reading`. Returns the events of the last frame and how many frames were heard.
+    """
     events: list[HearingEvent] = []
-    heard = 0
+    heard, reading = 0, listener.reading
     for frame in frames:
         events = listener.accept(frame.samples, frame.at_ms, bot_speaking=frame.bot_speaking)
         heard += 1
-        if events:
+        if events or listener.reading != reading:
             break
     return events, heard
 

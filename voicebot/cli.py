@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+import uvloop
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -74,7 +75,7 @@ def serve(
     logs.configure(level=chosen.logs.level, as_json=chosen.logs.json_lines)
     if demonstration:
         refresh_demonstration(chosen.store.url, date.today())
-    asyncio.run(run(chosen))
+    uvloop.run(run(chosen))
 
 
 @app.command()

@@ -9,7 +9,7 @@ from visitor import Visitor
 from tests.fakes.sound import speechlike
 from voicebot.audio.sound import FRAME_SAMPLES, Sound
 from voicebot.legs.leg import Caption, Frame, HungUp, KeyPress, Media, PlaybackEnded
-from voicebot.legs.webrtc import Dejitter, InvalidOffer, WebRtcLeg
+from voicebot.legs.webrtc import PLAYED_RATE_HZ, BotVoice, Dejitter, InvalidOffer, WebRtcLeg
 
 
 @asynccontextmanager
@@ -144,6 +144,14 @@ def test_late_sound_is_heard_whole() -> None:
     for value in (2, 3, 4):
         dejitter.put(frame(value))
     assert values(dejitter.tick()) == [2, 3, 4]
+
+
+async def test_of_silence_little_is_sent_and_sound_behind_it_keeps_its_time() -> None:
+    silence = Sound.silence(600, PLAYED_RATE_HZ)
+    frames = silence.then(speechlike(60).resampled(PLAYED_RATE_HZ)).frames()
+    voice = BotVoice(lambda: next(frames))
+    sent = [(await voice.recv()).pts for _ in range(14)]
+    assert [pts // 960 for pts in sent] == [*range(10), 19, 30, 31, 32]
 
 
 def test_sound_that_stays_away_is_silence_for_all_of_the_time() -> None:

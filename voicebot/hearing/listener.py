@@ -1,7 +1,7 @@
 """The ears of one call: frames and keys go in, hearing events come out; activity, timers and recognition meet here.
 
 It has no clock: the time of the call's media comes in with each frame. Only the recogniser's stream behind its port
-does heavy work, so `accept` belongs in an executor.
+does heavy work: while somebody is `reading`, `accept` belongs in an executor.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ListenerTimers:
 
 @dataclass(slots=True)
 class _Turn:
-    stream: RecognizerStream
+    pre_roll: tuple[Samples, ...]
     began_ms: int
     last_voiced_ms: int
     during_prompt: bool
@@ -49,6 +49,8 @@ class _Turn:
     barged_in: bool = False
     partial_text: str = ""
     """The words of the last partial reading."""
+    stream: RecognizerStream | None = None
+    """Opened with the first frame behind the pre-roll."""
 
 
 class Listener:
@@ -83,6 +85,11 @@ class Listener:
         self._turn: _Turn | None = None
         self._quiet_since_ms = 0
 
+    @property
+    def reading(self) -> bool:
+        """Whether the next frame is for the recogniser, which takes its time."""
+        return self._turn is not None and not self._keypad.busy
+
     def expect(self, expectation: Expectation | None, now_ms: int) -> list[HearingEvent]:
         """Listen for the answers of a new question; what was keyed ahead answers it at once."""
         self._expectation = expectation
@@ -115,8 +122,9 @@ class Listener:
         if self._keypad.busy:
             self._quiet_since_ms = now_ms
         elif self._turn is not None:
-            self._turn.stream.accept(frame)
-            events += self._follow(self._turn, voiced, now_ms, bot_speaking)
+            stream = self._turn.stream or self._open_stream(self._turn, self._expectation)
+            stream.accept(frame)
+            events += self._follow(self._turn, stream, voiced, now_ms, bot_speaking)
         elif self._activity.speech:
             self._begin_turn(now_ms, bot_speaking)
         elif bot_speaking:
@@ -134,19 +142,23 @@ class Listener:
         return [entry]
 
     def _begin_turn(self, now_ms: int, bot_speaking: bool) -> None:
-        assert self._expectation is not None
-        stream = self._recognizer.stream(self._expectation.grammar)
-        for frame in self._pre_roll:
-            stream.accept(frame)
         self._turn = _Turn(
-            stream,
+            tuple(self._pre_roll),
             began_ms=max(0, now_ms - self._activity.window_ms),
             last_voiced_ms=now_ms,
             during_prompt=bot_speaking,
             next_partial_ms=now_ms,
         )
 
-    def _follow(self, turn: _Turn, voiced: bool, now_ms: int, bot_speaking: bool) -> list[HearingEvent]:
+    def _open_stream(self, turn: _Turn, expectation: Expectation) -> RecognizerStream:
+        stream = turn.stream = self._recognizer.stream(expectation.grammar)
+        for frame in turn.pre_roll:
+            stream.accept(frame)
+        return stream
+
+    def _follow(
+        self, turn: _Turn, stream: RecognizerStream, voiced: bool, now_ms: int, bot_speaking: bool
+    ) -> list[HearingEvent]:
         assert self._expectation is not None
         self._quiet_since_ms = now_ms
         events: list[HearingEvent] = []
@@ -155,7 +167,7 @@ class Listener:
             turn.during_prompt = bot_speaking
         if now_ms >= turn.next_partial_ms:
             turn.next_partial_ms = now_ms + self._timers.partial_ms
-            reading = turn.stream.partial()
+            reading = stream.partial()
             if reading.text != turn.partial_text:
                 turn.partial_text = reading.text
                 events.append(PartialReading(reading))
@@ -170,11 +182,11 @@ class Listener:
             last_voiced_ms=turn.last_voiced_ms,
             now_ms=now_ms,
         ):
-            events += self._end_turn(turn)
+            events += self._end_turn(turn, stream)
         return events
 
-    def _end_turn(self, turn: _Turn) -> list[HearingEvent]:
-        readings = tuple(turn.stream.finish())
+    def _end_turn(self, turn: _Turn, stream: RecognizerStream) -> list[HearingEvent]:
+        readings = tuple(stream.finish())
         self._turn = None
         self._activity.forget()
         if turn.during_prompt and not turn.barged_in and not (readings[0].digits or readings[0].intent):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Generator
@@ -39,6 +40,7 @@ async def run(settings: Settings) -> None:
             loop.add_signal_handler(number, stop.set)
         async with _telephone(settings, switchboard) as telephone, asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[door]))
+            gc.freeze()  # what stands here stands to the end: collections took a fifth of the event loop's time with it
             log.info("ready", web=f"http://{settings.web.listen}/", sip=telephone.address if telephone else None)
             await stop.wait()
             log.info("draining", calls=switchboard.live)
