@@ -21,7 +21,7 @@ run: .venv/warm
 	$(BIN)/voicebot serve --demonstration
 
 test: .venv/dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: .venv/dev
 	$(BIN)/ruff check .

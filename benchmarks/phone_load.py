@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import struct
 import time
 from collections import defaultdict
@@ -134,6 +135,8 @@ def main() -> None:
     parser.add_argument("calls", type=int, nargs="*", default=[1, 10, 20, 40, 60], help="numbers of calls at once")
     parser.add_argument("--rounds", type=int, default=1, help="calls of each line")
     options = parser.parse_args()
+    if shutil.which("tcpdump") is None:
+        parser.error("tcpdump is missing: apt-get install tcpdump")
     logs.configure(level="error")
     asyncio.run(measure(options.calls, options.rounds))
 

@@ -21,9 +21,15 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "VOICEBOT_AUDIT__FOLDER": str(folder / "audit"),
         "VOICEBOT_SIP__LISTEN": "",
         "VOICEBOT_STORE__URL": str(folder / "bills.sqlite"),
-        "VOICEBOT_VOICE__CACHE": str(folder / "phrases"),
+        "VOICEBOT_VOICE__CACHE": str(_of_all_workers(tmp_path_factory) / "phrases"),
         "VOICEBOT_VOICE__FOLDER": str(folder / "voices"),
     }
+
+
+def _of_all_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the processes of one run share, so that each phrase is rendered once."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
