@@ -8,7 +8,8 @@ import pytest
 from voicebot.billing.identifier import Identifier
 from voicebot.billing.store import Money
 from voicebot.dialog.actions import Counted, Day, OneOf, Prompt, Slot
-from voicebot.dialog.catalogue import Catalogue, CatalogueError
+from voicebot.dialog.catalogue import Catalogue, Phrase
+from voicebot.dialog.catalogue_file import CatalogueError
 
 SHIPPED = Path(__file__).parents[2] / "voicebot" / "dialog" / "prompts"
 VALUES: dict[str, Slot] = {
@@ -77,32 +78,82 @@ def test_fixed_phrases_are_those_without_values() -> None:
     assert len(fixed) == len(set(fixed)) and not any("Срокът" in text for text in fixed)
 
 
-def test_an_operator_can_give_a_catalogue_of_his_own(tmp_path: Path) -> None:
-    mine = tmp_path / "mine.toml"
-    shipped = (SHIPPED / "bg.toml").read_text()
-    mine.write_text(shipped.replace("Здравейте!", "Добър ден!"))
-    assert text(Catalogue.load(str(mine)), "greeting").startswith("Добър ден!")
+def own(folder: Path, text: str) -> str:
+    """The path of an operator's file."""
+    path = folder / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_an_operators_file_names_only_the_prompts_that_differ(tmp_path: Path) -> None:
+    catalogue = Catalogue.load(own(tmp_path, '[prompts]\ngoodbye = "Хубав ден!"'))
+    assert text(catalogue, "goodbye") == "Хубав ден!"
+    assert catalogue.names == Catalogue.load("bg").names
+
+
+def test_markup_becomes_pauses_emphasis_and_digits_and_is_never_shown(tmp_path: Path) -> None:
+    said = (
+        'За аварии:<break time="0.4s"/> <say-as interpret-as="digits">0800123</say-as>. <emphasis>Дочуване</emphasis>!'
+    )
+    catalogue = Catalogue.load(own(tmp_path, f"[prompts]\ngoodbye = '{said}'"))
+    prompt = Prompt("goodbye")
+    assert catalogue.phrases(prompt) == (
+        Phrase("За аварии:", 400),
+        Phrase("нула осем нула,", 250),
+        Phrase("нула едно,", 250),
+        Phrase("две три.", 300),
+        Phrase("Дочуване!", 300, emphasis=True),
+    )
+    assert catalogue.written(prompt) == catalogue.transcript(prompt, reveal=True) == "За аварии: 0800123. Дочуване!"
 
 
 @pytest.mark.parametrize(
-    "change, reason",
+    "wrong, mistake",
     [
-        (("greeting =", "salutation ="), "lacks the prompt 'greeting'"),
-        (("{total}", "{sum}"), "must have these slots: invoices, total"),
-        (('language = "bg"', ""), "lacks 'language'"),
-        (('language = "bg"', 'language = "xx"'), "no units"),
-        (("{lengths}", "{lengths"), "cannot be used"),
-        (("[prompts]", "[prompts"), "cannot be used"),
+        ('salutation = "Ало."', 'line 2: there is no prompt "salutation": `voicebot prompts` shows all.'),
+        ('due = "Срок: {when}."', 'line 2: in the prompt "due", there is no value {when}: it has {due:date}.'),
+        ('due = "Платете днес."', 'line 2: in the prompt "due", the value {due:date} is missing.'),
+        ('due = "Срок: {due:money}."', 'line 2: in the prompt "due", {due} has the type date, not money.'),
+        ('due = "Срок: {due."', 'line 2: in the prompt "due", a brace is open'),
+        ("goodbye = '<break>'", 'line 2: in the prompt "goodbye", the markup is not XML (mismatched tag).'),
+        ("goodbye = '<audio/>Край.'", "<audio> is not understood"),
+        ("goodbye = '<break time=\"1 h\"/>Край.'", "the time of a break is at most 5000 ms"),
+        ("goodbye = '<say-as interpret-as=\"digits\">две</say-as>.'", "may hold digits only"),
+        ('goodbye = "Звънете на 112."', '"112." has digits, which voices misread'),
+        ('goodbye = "Дoчуване."', '"Дoчуване." cannot be said, because the letter "o" is none of the language "bg"'),
+        ('goodbye = "Дължите 5 €."', 'because the sign "€" is none'),
+        ('goodbye = "Дочуване"', "the last sentence has no full stop"),
+        (f'goodbye = "{"да " * 21}."', "a sentence has 22 words"),
+        ("goodbye = 5", 'the prompt "goodbye" must be a sentence'),
+        ("menu = [\n'Повтори.',\n'Кpай.']", 'line 4: in the prompt "menu", "Кpай." cannot be said'),
+        ("[keys]", 'line 2: "keys" is not known: there are language, or, [prompts] and [keys_only]'),
     ],
 )
-def test_a_catalogue_with_a_mistake_is_refused_with_its_name(
-    tmp_path: Path, change: tuple[str, str], reason: str
-) -> None:
-    mine = tmp_path / "mine.toml"
-    mine.write_text((SHIPPED / "bg.toml").read_text().replace(*change))
-    with pytest.raises(CatalogueError, match=reason) as caught:
-        Catalogue.load(str(mine))
-    assert "mine.toml" in str(caught.value)
+def test_a_mistake_in_an_operators_file_is_told_with_its_line(tmp_path: Path, wrong: str, mistake: str) -> None:
+    with pytest.raises(CatalogueError) as caught:
+        Catalogue.load(own(tmp_path, f"[prompts]\n{wrong}\n"))
+    told = [sentence for sentence in caught.value.mistakes if mistake in sentence]
+    assert told and told[0].startswith(str(tmp_path / "mine.toml")) and told[0].endswith(".")
+
+
+@pytest.mark.parametrize(
+    "text, mistake",
+    [('language = "xx"', "it may be bg or en"), ("[prompts", "is not TOML"), ("or = 5", "must be a word")],
+)
+def test_a_file_that_is_no_catalogue_is_refused(tmp_path: Path, text: str, mistake: str) -> None:
+    with pytest.raises(CatalogueError, match=mistake):
+        Catalogue.load(own(tmp_path, text))
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match=r"There are 1 more: `voicebot check` tells them all") as caught:
+        Catalogue.load(own(tmp_path, '[prompts]\nalo = "Ало."\ngoodbye = "Край"\n'))
+    assert len(caught.value.mistakes) == 2
+
+
+@pytest.mark.parametrize("language", ["bg", "en"])
+def test_the_catalogues_that_come_with_the_bot_have_no_mistakes(tmp_path: Path, language: str) -> None:
+    Catalogue.load(own(tmp_path, (SHIPPED / f"{language}.toml").read_text(encoding="utf-8")))
 
 
 def test_a_missing_catalogue_is_told_with_what_to_do() -> None:
