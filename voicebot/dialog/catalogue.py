@@ -113,7 +113,9 @@ class Catalogue:
         Counts up to 12; cents; whole euros up to 200, then round hundreds and thousands up to 10,000; the days of a
         year; all groups of two and three digits.
         """
-        return [phrase for type_, words in self._closed_set() for phrase in self._without_values({type_: words})]
+        found = [phrase for type_, words in self._closed_set() for phrase in self._without_values({type_: words})]
+        fixed = set(self.fixed)
+        return [phrase for phrase in dict.fromkeys(found) if phrase not in fixed]
 
     def phrases(self, prompt: Prompt) -> tuple[Phrase, ...]:
         """What is to be spoken, piece by piece.
@@ -134,7 +136,7 @@ class Catalogue:
     def written(self, prompt: Prompt) -> str:
         """The prompt for the caller's own eyes: values in figures, a customer's number in clear."""
         slots = {name: self._write(value) for name, value in prompt.slots.items()}
-        return _filled(_text(self._variant(prompt)), slots)
+        return _filled(_text(self._variant(prompt)), slots).replace("..", ".")  # an abbreviation ends the sentence
 
     def _variant(self, prompt: Prompt) -> _Sentence:
         variants = self._sentences[prompt.name]
