@@ -28,7 +28,7 @@ def _recognition(settings: Settings) -> str:
 
 
 def _voice(settings: Settings) -> str:
-    language = settings.catalogue.language
+    language = "en" if settings.dialog.catalogue == "en" else "bg"
     synthesizer = open_synthesizer(settings)
     synthesizer.synthesize("Здравейте!" if language == "bg" else "Hello!", language)
     return synthesizer.name
