@@ -129,27 +129,29 @@ class _Review:
                 continue
             for name, said in prompts.items():
                 if name not in self.shipped.prompts:
-                    yield self._line(name), f'there is no prompt "{name}": `voicebot prompts` shows all'
+                    yield self._line(name, section), f'there is no prompt "{name}": `voicebot prompts` shows all'
                 else:
-                    yield from self._of_prompt(name, said, pattern.get(name) or self.shipped.prompts[name])
+                    expected = pattern.get(name) or self.shipped.prompts[name]
+                    yield from self._of_prompt(section, name, said, expected)
 
-    def _of_prompt(self, name: str, said: object, pattern: Sequence[str]) -> Iterator[tuple[int, str]]:
+    def _of_prompt(self, section: str, name: str, said: object, pattern: Sequence[str]) -> Iterator[tuple[int, str]]:
         variants = [said] if isinstance(said, str) else said
-        line = self._line(name)
+        line = self._line(name, section)
         if not isinstance(variants, list) or not variants or not all(isinstance(s, str) and s for s in variants):
             yield line, f'the prompt "{name}" must be a sentence, or a list of sentences, in quotation marks'
             return
         if len(set(variants)) < min(2, len(pattern)):
             yield line, f'the prompt "{name}" may come several times in a row: give it two different sentences or more'
         for sentence in variants:
-            line = self._line(name, sentence)
+            line = self._line(name, section, sentence)
             for what in _mistakes_in(sentence, slots(pattern), self.shipped.language):
                 yield line, f'in the prompt "{name}", {what}'
 
-    def _line(self, key: str, sentence: str = "") -> int:
+    def _line(self, key: str, section: str = "", sentence: str = "") -> int:
         """The line on which `sentence` stands at `key` or below, else that of `key`."""
         lines = list(enumerate(self.text.splitlines(), start=1))
-        begin = next((n for n, line in lines if re.match(rf'\s*\[?\s*"?{re.escape(key)}\b', line)), 0)
+        begin = next((n for n, line in lines if section and line.strip().startswith(f"[{section}]")), 1)
+        begin = next((n for n, line in lines[begin - 1 :] if re.match(rf'\s*\[?\s*"?{re.escape(key)}\b', line)), 0)
         return next((n for n, line in lines[begin - 1 :] if sentence in line), begin) if begin else 0
 
 
