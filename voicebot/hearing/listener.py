@@ -58,7 +58,7 @@ class Listener:
 
     def __init__(
         self,
-        recognizer: Recognizer,
+        recognizer: Recognizer | None,
         timers: ListenerTimers | None = None,
         *,
         activity: VoiceActivity | None = None,
@@ -67,7 +67,7 @@ class Listener:
         """Begin to listen, expecting nothing.
 
         Args:
-            recognizer: where utterances are read.
+            recognizer: where utterances are read; None: only keys are taken.
             timers: the policy of waiting.
             activity: the voice activity detector.
             in_band_keys: whether to listen for keys as tones: only where the leg delivers no key events.
@@ -125,7 +125,7 @@ class Listener:
             stream = self._turn.stream or self._open_stream(self._turn, self._expectation)
             stream.accept(frame)
             events += self._follow(self._turn, stream, voiced, now_ms, bot_speaking)
-        elif self._activity.speech:
+        elif self._activity.speech and self._recognizer is not None:
             self._begin_turn(now_ms, bot_speaking)
         elif bot_speaking:
             self._quiet_since_ms = now_ms
@@ -151,6 +151,7 @@ class Listener:
         )
 
     def _open_stream(self, turn: _Turn, expectation: Expectation) -> RecognizerStream:
+        assert self._recognizer is not None
         stream = turn.stream = self._recognizer.stream(expectation.grammar)
         for frame in turn.pre_roll:
             stream.accept(frame)
