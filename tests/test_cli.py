@@ -84,7 +84,7 @@ def test_each_of_the_fixed_customers_hears_his_own_bill(env: dict[str, str]) -> 
 
 
 def test_a_business_past_its_cut_off_date_is_told_so(env: dict[str, str]) -> None:
-    assert "крайната дата" in bot_words(call("--keys", "300000000003#", env=env))
+    assert "Крайната дата" in bot_words(call("--keys", "300000000003#", env=env))
 
 
 def test_a_wrong_read_back_is_corrected(env: dict[str, str]) -> None:
