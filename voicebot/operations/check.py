@@ -9,7 +9,7 @@ from voicebot.billing.opening import open_store
 from voicebot.dialog.catalogue import Catalogue
 from voicebot.hearing.vosk_recognizer import VoskRecognizer
 from voicebot.settings import Settings
-from voicebot.switchboard import open_synthesizer
+from voicebot.switchboard import open_synthesizers
 
 
 def checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
@@ -28,9 +28,11 @@ def _recognition(settings: Settings) -> str:
 
 def _voice(settings: Settings) -> str:
     language = Catalogue.load(settings.dialog.catalogue).language
-    synthesizer = open_synthesizer(settings)
+    open_synthesizers(settings)
+    synthesizer = open_synthesizers(settings, cached=False)
     synthesizer.synthesize("Здравейте!" if language == "bg" else "Hello!", language)
-    return synthesizer.name
+    stands_in = f", in place of {settings.voice.name}: {synthesizer.failure}" if synthesizer.failure else ""
+    return synthesizer.name + stands_in
 
 
 def _store(settings: Settings) -> str:
