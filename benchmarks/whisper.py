@@ -23,17 +23,17 @@ class WhisperMissing(VoicebotError):
 
 def transcripts(sound: Sound, language: str, words: str) -> Iterator[str]:
     """What Whisper hears: told `words` beforehand, given them as hot words, told nothing. One answer at a time."""
-    samples = sound.resampled(RATE_HZ).samples.astype("float32") / 32768
     for hint in ({"initial_prompt": words}, {"hotwords": words}, {}):
-        segments, _ = _model().transcribe(
-            samples,
-            language=language,
-            beam_size=5,
-            without_timestamps=True,
-            condition_on_previous_text=False,
-            **hint,
-        )
-        yield " ".join(segment.text.strip() for segment in segments)
+        yield transcript(sound, language, **hint)
+
+
+def transcript(sound: Sound, language: str, **hint: str) -> str:
+    """What Whisper hears, told nothing but `hint`."""
+    samples = sound.resampled(RATE_HZ).samples.astype("float32") / 32768
+    segments, _ = _model().transcribe(
+        samples, language=language, beam_size=5, without_timestamps=True, condition_on_previous_text=False, **hint
+    )
+    return " ".join(segment.text.strip() for segment in segments)
 
 
 @cache

@@ -87,6 +87,8 @@ class BotTurn:
     masked: str
     """The same with a customer's number hidden."""
     interrupted: bool = False
+    prompts_begun: int = 0
+    """How many of its prompts the caller heard begin."""
     began_ms: int | None = None
     """When its sound began, in ms of the call; None until it was heard."""
     ended_ms: int | None = None
@@ -133,7 +135,7 @@ class CallRecord:
 
 def _bot_dict(turn: BotTurn, reveal: bool) -> dict[str, Any]:
     said = {"bot": turn.text if reveal else turn.masked, "began_ms": turn.began_ms, "ended_ms": turn.ended_ms}
-    return said | ({"interrupted": True} if turn.interrupted else {})
+    return said | ({"interrupted": True, "prompts_begun": turn.prompts_begun} if turn.interrupted else {})
 
 
 def _caller_dict(turn: CallerTurn, reveal: bool) -> dict[str, Any]:
@@ -294,8 +296,8 @@ class Call:
         playback = self._leg.play()
         self._live[playback] = (turn, action.mark)
         shown = self._captions.say([catalogue.written(prompt) for prompt in action.prompts])
-        phrases = [
-            (phrase, show if i == 0 else None)
+        phrases: list[tuple[Phrase, Callable[[], None] | None]] = [
+            (phrase, partial(_begin, turn, show) if i == 0 else None)
             for prompt, show in zip(action.prompts, shown, strict=True)
             for i, phrase in enumerate(catalogue.phrases(prompt))
         ]
@@ -378,6 +380,12 @@ class Call:
 
     async def _in_executor(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._services.executor, work)
+
+
+def _begin(turn: BotTurn, show: Callable[[], None]) -> None:
+    """The next prompt of `turn` begins to sound."""
+    turn.prompts_begun += 1
+    show()
 
 
 def _hear(listener: Listener, frames: Iterable[Frame]) -> tuple[list[HearingEvent], int]:

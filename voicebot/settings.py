@@ -245,6 +245,8 @@ class Voice(_Section):
 
     name: str = "kokoro:jm_kumo"
     """A voice as `voicebot voices list` names it, or the path of a Piper voice file."""
+    fallbacks: tuple[str, ...] = ("kokoro:jm_kumo", "espeak")
+    """Voices that take over, in this order, when that one fails."""
     folder: Path = Path(_DIRS.user_data_dir) / "voices"
     """Where fetched voices lie."""
     cache: Path = Path(_DIRS.user_cache_dir) / "phrases"

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from functools import partial
 
 from voicebot.billing.disclosure import Disclosures
 from voicebot.billing.inquiry import Inquiries, InquiryLimits
@@ -20,6 +21,7 @@ from voicebot.hearing.vosk_recognizer import VoskRecognizer
 from voicebot.legs.leg import CallLeg
 from voicebot.settings import Settings
 from voicebot.voice.cache import CachedSynthesizer
+from voicebot.voice.fallback import FallbackSynthesizer
 from voicebot.voice.voices import open_voice
 
 
@@ -44,7 +46,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 await loop.run_in_executor(executor, recognizer.load)
             yield Services(
                 recognizer=recognizer,
-                synthesizer=open_synthesizer(settings),
+                synthesizer=open_synthesizers(settings),
                 store=store,
                 conversation=settings.conversation,
                 catalogue=catalogue,
@@ -67,6 +69,14 @@ def open_synthesizer(settings: Settings, voice: str | None = None) -> CachedSynt
     """The voice of the settings (or the one named) with its phrase cache."""
     synthesizer = open_voice(voice or settings.voice.name, folder=settings.voice.folder)
     return CachedSynthesizer(synthesizer, settings.voice.cache, max_bytes=settings.voice.cache_bytes)
+
+
+def open_synthesizers(settings: Settings, *, cached: bool = True) -> FallbackSynthesizer:
+    """The voice of the settings and those that take over when it fails, each with its phrase cache unless told not."""
+    names = dict.fromkeys((settings.voice.name, *settings.voice.fallbacks))
+    bare = partial(open_voice, folder=settings.voice.folder)
+    opened = partial(open_synthesizer, settings) if cached else bare
+    return FallbackSynthesizer([(name, partial(opened, name)) for name in names])
 
 
 def _call_id() -> str:

@@ -115,15 +115,18 @@ async def test_what_is_said_is_sent_whole_with_a_lead_and_ends_when_it_was_sent(
     assert leg.late_frames == 0
 
 
-async def test_a_stopped_playback_falls_silent_at_once(leg: SipLeg, call: FakeCall) -> None:
+async def test_a_stopped_playback_fades_into_silence_within_100_ms(leg: SipLeg, call: FakeCall) -> None:
     playback = leg.play()
-    playback.feed(Sound(np.full(100 * FRAME_SAMPLES, 9, np.int16), 8000))
+    playback.feed(Sound(np.full(100 * FRAME_SAMPLES, 9000, np.int16), 8000))
     await pass_frames(leg, call, 10)
     playback.stop()
     before = len(call.audio.played)
-    media = await pass_frames(leg, call, 5)
+    media = await pass_frames(leg, call, 8)
     assert any(isinstance(item, PlaybackEnded) for item in media)
-    assert not any(call.audio.played[before:])
+    said = np.frombuffer(call.audio.played, np.int16).astype(int)[before // 2 - 1 :]
+    assert not said[800:].any(), "100 ms"
+    assert np.abs(np.diff(said)).max() < 9000 / 30, "no click"
+    assert np.count_nonzero(np.frombuffer(call.audio.played, np.int16)) / 8 == pytest.approx(playback.heard_ms, abs=1)
 
 
 async def test_a_late_metronome_is_unheard_within_the_lead_and_counted_beyond(leg: SipLeg, call: FakeCall) -> None:

@@ -14,6 +14,9 @@ import numpy as np
 
 from voicebot.audio.sound import FRAME_MS, Samples, Sound
 
+FADE_MS = 5
+"""In which a playback that is stopped falls silent, so that it does not end in a click."""
+
 
 class Playback:
     """One thing that is being said; sound is fed to it as it is rendered."""
@@ -46,11 +49,18 @@ class Playback:
         self._fed.set()
 
     def stop(self) -> float:
-        """Drop what was not yet played; returns how many ms were."""
-        self.stopped = True
-        self._pending.clear()
+        """Drop what was not yet played but for a fade of `FADE_MS`; returns how many ms were played before it."""
+        heard_ms = self.heard_ms
+        if not self.stopped:
+            self.stopped = True
+            rest = np.concatenate([np.zeros(0, np.int16), *(samples for samples, _ in self._pending)])
+            tail = rest[: self.rate_hz * FADE_MS // 1000] if heard_ms else rest[:0]
+            self._pending.clear()
+            if len(tail):
+                fade = np.linspace(1.0, 0.0, len(tail), endpoint=False)
+                self._pending.append(((tail * fade).astype(np.int16), None))
         self.end()
-        return self.heard_ms
+        return heard_ms
 
     @property
     def heard_ms(self) -> float:

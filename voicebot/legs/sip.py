@@ -175,28 +175,25 @@ class SipLeg:
         self._beats += 1
         bot_speaking = self._playout.current is not None
         frame, ended = self._playout.next_frame()
-        stopped = any(playback.stopped for playback in ended)
-        for caller in self._exchange(frame, urgent=bot_speaking, flush=stopped):
+        for caller in self._exchange(frame, urgent=bot_speaking):
             self._now_ms += FRAME_MS
             self._put(Frame(caller, self._now_ms, bot_speaking))
-        self._leaving.extend((self._beats + (0 if stopped else LEAD_FRAMES), playback) for playback in ended)
-        while self._leaving and (stopped or self._leaving[0][0] <= self._beats):
+        self._leaving.extend((self._beats + LEAD_FRAMES, playback) for playback in ended)
+        while self._leaving and self._leaving[0][0] <= self._beats:
             self._put(PlaybackEnded(self._leaving.popleft()[1], self._now_ms))
 
-    def _exchange(self, frame: Samples, *, urgent: bool, flush: bool) -> list[Samples]:
+    def _exchange(self, frame: Samples, *, urgent: bool) -> list[Samples]:
         """Hand a frame to the stack, as far ahead as `LEAD_FRAMES`, and fetch what has come from the caller."""
         audio, info = self._call.audio, None
         with suppress(baresip.AudioNotActive, baresip.AudioRestarted):
             info = audio.info()
             if info.tx_ready:
-                self._send(audio, frame, 0 if flush else info.tx_buffered // _FRAME_BYTES, urgent=urgent, flush=flush)
+                self._send(audio, frame, info.tx_buffered // _FRAME_BYTES, urgent=urgent)
             return self._sound.fetch(audio, info)
         return self._sound.fetch(audio, None)
 
-    def _send(self, audio: baresip.CallAudio, frame: Samples, waiting: int, *, urgent: bool, flush: bool) -> None:
-        if flush:
-            audio.flush_tx()
-        elif not waiting and self._started:
+    def _send(self, audio: baresip.CallAudio, frame: Samples, waiting: int, *, urgent: bool) -> None:
+        if not waiting and self._started:
             self.late_frames += urgent
         if waiting < LEAD_FRAMES - 1:
             audio.write(bytes(_FRAME_BYTES * (LEAD_FRAMES - 1 - waiting)))

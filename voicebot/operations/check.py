@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from voicebot.billing.opening import open_store
 from voicebot.hearing.vosk_recognizer import VoskRecognizer
 from voicebot.settings import Settings
-from voicebot.switchboard import open_synthesizer
+from voicebot.switchboard import open_synthesizers
 
 
 def checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
@@ -29,9 +29,11 @@ def _recognition(settings: Settings) -> str:
 
 def _voice(settings: Settings) -> str:
     language = "en" if settings.dialog.catalogue == "en" else "bg"
-    synthesizer = open_synthesizer(settings)
+    open_synthesizers(settings)
+    synthesizer = open_synthesizers(settings, cached=False)
     synthesizer.synthesize("Здравейте!" if language == "bg" else "Hello!", language)
-    return synthesizer.name
+    stands_in = f", in place of {settings.voice.name}: {synthesizer.failure}" if synthesizer.failure else ""
+    return synthesizer.name + stands_in
 
 
 def _store(settings: Settings) -> str:

