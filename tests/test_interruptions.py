@@ -10,7 +10,7 @@ import numpy as np
 from tests.fakes.sound import cough
 from voicebot.audio.sound import FRAME_SAMPLES, TELEPHONE_RATE_HZ, Samples, Sound
 from voicebot.audio.wav import read_wav
-from voicebot.call import BotTurn, Call, CallRecord
+from voicebot.call import BotTurn, Call, CallerTurn, CallRecord
 from voicebot.dialog.actions import Outcome
 from voicebot.legs.wav import WavLeg
 from voicebot.settings import Settings, Store, Voice
@@ -73,3 +73,14 @@ async def test_ten_interruptions_at_random_moments_behind_keys_typed_ahead_all_g
         assert details.interrupted and details.prompts_begun < 4, "what was not heard is not counted"
         assert told.prompts_begun == 1 - (told.began_ms == told.ended_ms)
     assert not any(turn.interrupted for turn in tellings[-1])
+
+
+async def test_of_ten_coughs_into_the_bill_at_most_two_stop_it_and_the_caller_is_answered(env: dict[str, str]) -> None:
+    rng = random.Random(8)
+    plan = [("cough", rng.randrange(600, 6000)) for _ in range(10)]
+    record = await hold(plan, env)
+    tellings = [turn for turn in record.turns if isinstance(turn, BotTurn) and SUM in turn.text]
+    assert record.outcome is Outcome.INFORMED
+    assert len(tellings) == len(plan) + 1
+    heard = [turn for turn in record.turns if isinstance(turn, CallerTurn)]
+    assert len(heard) <= 1 + len(tellings) + 2, "the keys, an answer to each telling, two coughs"

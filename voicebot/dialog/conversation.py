@@ -350,7 +350,7 @@ class Conversation:
         return replace(state, phase=Phase.MENU), [Say((*prompts, *_operator(state))), self._listen_for_menu()]
 
     def _listen_for_menu(self) -> Listen:
-        return Listen(Expectation("menu", self._intent_spoken, self._keyed_among(_MENU_KEYS)))
+        return Listen(Expectation("menu", self._command_spoken, self._keyed_among(_MENU_KEYS)))
 
     def _unclear(self, state: State, prompt: str) -> Step:
         """The answer to a question other than that for the number was no answer."""
@@ -397,6 +397,11 @@ class Conversation:
     @staticmethod
     def _intent_spoken(reading: Reading) -> Completeness:
         return Completeness.INCOMPLETE if reading.intent is None else Completeness.COMPLETE
+
+    @staticmethod
+    def _command_spoken(reading: Reading) -> Completeness:
+        """A yes is no command: it is said to a question, and a cough during the bill may sound like it."""
+        return Completeness.INCOMPLETE if reading.intent in (None, "yes") else Completeness.COMPLETE
 
     def _keyed_among(self, keys: dict[str, str]) -> Callable[[str], Completeness]:
         """One key answers; any other begins a number, which may be keyed at any moment."""

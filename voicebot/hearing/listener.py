@@ -173,7 +173,7 @@ class Listener:
                 turn.partial_text = reading.text
                 events.append(PartialReading(reading))
             turn.completeness = self._expectation.spoken(reading)
-            before, turn.interrupting = turn.interrupting, _interrupts(reading)
+            before, turn.interrupting = turn.interrupting, _answers(reading, turn.completeness)
             if bot_speaking and not turn.barged_in and before and turn.interrupting:
                 turn.barged_in = True
                 events.append(BargeIn(now_ms))
@@ -190,15 +190,17 @@ class Listener:
         readings = tuple(stream.finish())
         self._turn = None
         self._activity.forget()
-        if turn.during_prompt and not turn.barged_in and not (readings[0].digits or readings[0].intent):
+        assert self._expectation is not None
+        answers = _answers(readings[0], self._expectation.spoken(readings[0])) or readings[0].digits
+        if turn.during_prompt and not turn.barged_in and not answers:
             return [PartialReading(Reading("", 0.0))] if turn.partial_text else []
         self._expectation = None
         return [TurnEnded(readings, turn.began_ms, turn.last_voiced_ms)]
 
 
-def _interrupts(reading: Reading) -> bool:
+def _answers(reading: Reading, completeness: Completeness) -> bool:
     """Whether a partial reading says enough to stop a prompt; a cough or one stray syllable does not.
 
     It has to say so twice in a row: the first guess at a word that has just begun is often another word.
     """
-    return reading.intent is not None or len(reading.digits) >= 2
+    return completeness is not Completeness.INCOMPLETE or len(reading.digits) >= 2
