@@ -39,9 +39,11 @@ class Microphone(MediaStreamTrack):
         self._began_s: float | None = None
 
     def say(self, sound: Sound) -> None:
+        """Say it, behind what is being said."""
         self.frames.extend(sound.resampled(RATE_HZ).frames())
 
     async def recv(self) -> av.AudioFrame:
+        """The next frame, when it is due."""
         if self.readyState != "live":
             raise MediaStreamError
         now_s = asyncio.get_running_loop().time
@@ -97,17 +99,21 @@ class Visitor:
         return str(answer.headers["location"])
 
     async def offer(self) -> str:
+        """The SDP offer."""
         await self._peer.setLocalDescription(await self._peer.createOffer())
         return self._peer.localDescription.sdp
 
     async def accept(self, answer: str) -> None:
+        """Take the bot's SDP answer."""
         await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
 
     def press(self, keys: str) -> None:
+        """Press keys."""
         for key in keys:
             self.tell({"type": "key", "key": key})
 
     def tell(self, message: object) -> None:
+        """Send a message over the data channel."""
         self._channel.send(message if isinstance(message, str) else json.dumps(message))
 
     async def until(self, happened: Callable[[], bool], timeout_s: float = 60) -> None:
@@ -128,6 +134,7 @@ class Visitor:
         try:
             while True:
                 frame = await track.recv()
+                assert isinstance(frame, av.AudioFrame)
                 samples = frame.to_ndarray().reshape(-1, 2).mean(axis=1).astype(np.int16)
                 self._heard.append(samples)
                 now_s = asyncio.get_running_loop().time()
@@ -146,6 +153,7 @@ class Visitor:
             self.over.set()
 
     async def close(self) -> None:
+        """End the call; to be called once."""
         await self._peer.close()
 
     def _on_message(self, message: str) -> None:
