@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from voicebot.dialog.catalogue import Catalogue
 from voicebot.dialog.conversation import Conversation
 from voicebot.errors import VoicebotError
 from voicebot.hearing.recognizer import Reading
+from voicebot.language.dates import LOCAL_TIME
 from voicebot.legs.wav import WavLeg
 
 OWING = account("300000000001", invoice("27.80"), invoice("17.50"))
@@ -39,6 +41,7 @@ def services(*readings: Reading | list[Reading], store: FakeStore | None = None)
         executor=ThreadPoolExecutor(2),
         operator=lambda: "sip:operator@example.org",
         today=lambda: TODAY,
+        now=lambda: datetime(2026, 11, 23, 12, tzinfo=LOCAL_TIME),
     )
 
 
@@ -104,9 +107,18 @@ async def test_silence_throughout_ends_with_a_person() -> None:
     assert record.outcome is Outcome.TRANSFERRED and leg.transferred_to == "sip:operator@example.org"
 
 
-async def test_when_there_is_no_operator_the_caller_hears_so() -> None:
+async def test_when_there_is_no_operator_none_is_offered() -> None:
     record = await hold(WavLeg(), replace(services(), operator=str))
-    assert record.outcome is Outcome.ENDED and "няма свободен служител" in said(record)
+    assert record.outcome is Outcome.ENDED and "обадете се отново по-късно" in said(record)
+    assert "служител" not in said(record)
+
+
+async def test_where_speech_is_off_only_keys_answer_and_are_asked_for() -> None:
+    leg = says(speechlike(700), keys=",300000000001#,9")
+    shared = replace(services(), recognizer=None, catalogue=Catalogue.load("bg", keys_only=True))
+    record = await hold(leg, shared)
+    assert record.outcome is Outcome.INFORMED and "четиридесет и пет евро" in said(record)
+    assert "кажете" not in said(record) and not [t for t in record.turns if getattr(t, "via", "") == "speech"]
 
 
 async def test_a_hang_up_in_the_middle_of_a_prompt_ends_the_call_at_once() -> None:
@@ -154,7 +166,7 @@ async def test_while_one_phrase_is_rendered_keys_are_still_heard() -> None:
 
     class Slow(FakeSynthesizer):
         def synthesize(self, text: str, language: str = "bg") -> Sound:
-            if "Здравейте" in text:
+            if "Добър ден" in text:
                 release.wait(10)
             return super().synthesize(text, language)
 

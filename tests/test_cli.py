@@ -234,6 +234,14 @@ def test_check_says_what_is_missing_and_a_call_does_not_begin(setting: str, what
     assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1
 
 
+def test_check_tells_each_mistake_in_an_operators_prompts(tmp_path: Path, env: dict[str, str]) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[prompts]\ngoodbye = "Довиждане"\ncall_later = "Звънете на 112."\n')
+    done = run("check", env=env | {"VOICEBOT_DIALOG__CATALOGUE": str(mine)})
+    told = [line for line in done.stdout.splitlines() if line.startswith("mistake  prompts: ")]
+    assert done.returncode == 1 and [f"{mine}, line {n}" in line for n, line in enumerate(told, 2)] == [True, True]
+
+
 def test_check_finds_everything(env: dict[str, str]) -> None:
     done = run("check", env=env)
     assert done.returncode == 0 and done.stdout.count("ok  ") == 4

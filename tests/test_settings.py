@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from voicebot.billing.identifier import Identifier
+from voicebot.dialog.actions import Prompt
 from voicebot.settings import InvalidSettings, load
 
 
@@ -44,6 +46,7 @@ def test_without_a_file_the_defaults_hold() -> None:
         ('[web]\nlissten = "127.0.0.1:1"', "web.lissten"),
         ("[timers]\ncomplete_ms = 0", "timers.complete_ms"),
         ('[[identifiers]]\nname = "x"\nlength = 99', "identifiers.0.length"),
+        ('[[identifiers]]\nname = "x"\nlength = 7\ngroups = [3, 3]', "groups of 3, 3 digits do not make 7"),
         ("web = 3", "web"),
         ("[web", "cannot be read"),
     ],
@@ -53,6 +56,18 @@ def test_a_bad_value_is_named(tmp_path: Path, text: str, reason: str) -> None:
     file.write_text(text)
     with pytest.raises(InvalidSettings, match=reason):
         load(file)
+
+
+def test_prompts_follow_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "voicebot.toml"
+    file.write_text(
+        '[dialog]\ncatalogue = "en"\n[recognition]\nspeech = false\n'
+        '[[identifiers]]\nname = "x"\nlength = 5\ngroups = [1, 4]\n'
+    )
+    catalogue = load(file).catalogue
+    asked = catalogue.written(Prompt("ask_again"))
+    assert asked == "Please enter your number and finish with hash."
+    assert catalogue.written(Prompt("keyed_back", {"number": Identifier("12345", "x")})) == "You entered: 1 2345."
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -38,6 +38,7 @@ from voicebot.errors import VoicebotError
 from voicebot.hearing.events import HearingEvent, KeysEntered, TurnEnded
 from voicebot.hearing.listener import Listener, ListenerTimers
 from voicebot.hearing.recognizer import Recognizer
+from voicebot.language.dates import LOCAL_TIME
 from voicebot.legs.leg import Attributed, CallLeg, Frame, HungUp, KeyPress, Media, PlaybackEnded
 from voicebot.legs.playback import Playback
 from voicebot.voice.synthesizer import Synthesizer
@@ -56,7 +57,8 @@ _MOST_FRAMES_BEHIND = 9
 class Services:
     """What all calls share."""
 
-    recognizer: Recognizer
+    recognizer: Recognizer | None
+    """None where callers can only key."""
     synthesizer: Synthesizer
     store: BillingStore
     conversation: Conversation
@@ -71,6 +73,8 @@ class Services:
     inquiries: Inquiries | None = None
     """The limited and recorded door to the same store; None where a test wants neither."""
     today: Callable[[], date] = date.today
+    now: Callable[[], datetime] = lambda: datetime.now(LOCAL_TIME)
+    """The time where callers live."""
     monotonic: Callable[[], float] = time.monotonic
     """Wall clock in s, to measure how long the bot takes to answer."""
 
@@ -184,7 +188,7 @@ class Call:
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 try:
-                    await self._take(Answered())
+                    await self._take(Answered(self._services.now().hour, bool(self._services.operator())))
                     while not self._over:
                         await self._follow_line()
                         if self._ending and not self._live:

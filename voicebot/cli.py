@@ -422,6 +422,7 @@ def demo(
 @app.command()
 def check(config: Config = None) -> None:
     """Say what is missing and how to get it."""
+    from voicebot.dialog.catalogue_file import CatalogueError
     from voicebot.operations.check import checks
 
     chosen = settings_file.load(config)
@@ -429,11 +430,23 @@ def check(config: Config = None) -> None:
     for name, test in checks(chosen):
         try:
             typer.echo(f"ok       {name}: {test()}")
+        except CatalogueError as error:
+            missing += len(error.mistakes)
+            for mistake in error.mistakes:
+                typer.echo(f"mistake  {name}: {mistake}")
         except VoicebotError as error:
             missing += 1
             typer.echo(f"missing  {name}: {error}")
     if missing:
         raise VoicebotError(f"{missing} of the things above must be mended before calls can be answered.")
+
+
+@app.command()
+def prompts(config: Config = None) -> None:
+    """Show all that the bot says, beside its English, as a Markdown table."""
+    from voicebot.dialog.review import review
+
+    typer.echo(review(_settings(config).dialog.catalogue))
 
 
 @voices_app.command("list")
@@ -469,11 +482,10 @@ def fetch_voice(
 @voices_app.command("warm")
 def warm(voice: VoiceOption = None, config: Config = None) -> None:
     """Render the fixed prompts and the digits ahead, so that the first call does not wait for them."""
-    from voicebot.dialog.catalogue import Catalogue
     from voicebot.switchboard import open_synthesizer
 
     chosen = _settings(config)
-    catalogue = Catalogue.load(chosen.dialog.catalogue)
+    catalogue = chosen.catalogue
     synthesizer = open_synthesizer(chosen, voice)
     missing = [p.text for p in catalogue.fixed if not synthesizer.holds(p.text, catalogue.language)]
     with Progress(TextColumn("Rendering prompts"), BarColumn(), MofNCompleteColumn(), console=err) as progress:

@@ -27,6 +27,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from voicebot.billing.identifier import IdentifierScheme, IdentifierSchemes
 from voicebot.billing.inquiry import InquiryLimits
+from voicebot.dialog.catalogue import Catalogue
 from voicebot.dialog.conversation import Conversation
 from voicebot.errors import VoicebotError
 from voicebot.hearing.listener import ListenerTimers
@@ -233,6 +234,8 @@ class ApiKey(_Section):
 class Recognition(_Section):
     """What turns sound into words."""
 
+    speech: bool = True
+    """Whether callers may speak; without, prompts ask for keys alone."""
     model: Path = _HOME / "models" / "bg-telephone"
     """Folder of the acoustic model and its graphs."""
 
@@ -272,7 +275,7 @@ class Dialog(_Section):
     """The conversation."""
 
     catalogue: str = "bg"
-    """The prompts: "bg", "en" or the path of an operator's own TOML file."""
+    """The prompts: "bg", "en" or the path of a TOML file that names those which differ (docs/prompts.md)."""
     speech_tries: int = Field(3, ge=1)
     """Misses after which the keypad is asked for."""
     keypad_tries: int = Field(2, ge=1)
@@ -334,6 +337,14 @@ class Scheme(_Section):
     name: str = Field(min_length=1)
     length: int = Field(ge=4, le=16)
     prefix: str = Field("", pattern=r"^[0-9]*$")
+    groups: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """How many digits the groups have in which it is read back; empty: by threes, the rest in pairs."""
+
+    @model_validator(mode="after")
+    def _groups_make_the_number(self) -> Self:
+        if self.groups and sum(self.groups) != self.length:
+            raise ValueError(f"groups of {', '.join(map(str, self.groups))} digits do not make {self.length}")
+        return self
 
 
 class Settings(BaseSettings):
@@ -384,6 +395,12 @@ class Settings(BaseSettings):
     def schemes(self) -> IdentifierSchemes:
         """The identifier schemes."""
         return IdentifierSchemes([IdentifierScheme(s.name, s.length, s.prefix) for s in self.identifiers])
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The prompts; raises `CatalogueError`."""
+        grouping = {scheme.length: scheme.groups for scheme in self.identifiers if scheme.groups}
+        return Catalogue.load(self.dialog.catalogue, keys_only=not self.recognition.speech, grouping=grouping)
 
     @property
     def conversation(self) -> Conversation:

@@ -17,7 +17,6 @@ from voicebot.billing.disclosure import Disclosures
 from voicebot.billing.inquiry import Inquiries, InquiryLimits
 from voicebot.billing.opening import open_store
 from voicebot.call import Call, CallRecord, Services
-from voicebot.dialog.catalogue import Catalogue
 from voicebot.errors import VoicebotError
 from voicebot.hearing.vosk_recognizer import VoskRecognizer
 from voicebot.legs.leg import CallLeg
@@ -39,13 +38,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     Raises:
         VoicebotError: something is missing; the sentence says how to get it.
     """
-    catalogue = Catalogue.load(settings.dialog.catalogue)
+    catalogue = settings.catalogue
     store = open_store(settings.store.url, settings.store.token, settings.store.attempt_s)
-    recognizer = VoskRecognizer(settings.recognition.model)
+    recognizer = VoskRecognizer(settings.recognition.model) if settings.recognition.speech else None
     with ThreadPoolExecutor(2 * (os.cpu_count() or 1) + 2, thread_name_prefix="voicebot") as executor:
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(executor, recognizer.load)
+            if recognizer is not None:
+                await loop.run_in_executor(executor, recognizer.load)
             yield Services(
                 recognizer=recognizer,
                 synthesizer=open_synthesizer(settings),

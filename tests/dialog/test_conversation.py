@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,24 @@ from hypothesis import strategies as st
 from tests.fakes.recognizer import command, number
 from tests.fakes.store import TODAY, account, invoice
 from voicebot.billing.identifier import DEFAULT_SCHEMES, Identifier
+from voicebot.billing.store import Money
 from voicebot.dialog import conversation
-from voicebot.dialog.actions import Action, HangUp, Hush, Listen, LookUp, Outcome, Prompt, Say, TellKnown, Transfer
+from voicebot.dialog.actions import (
+    Action,
+    Counted,
+    Day,
+    HangUp,
+    Hush,
+    Listen,
+    LookUp,
+    OneOf,
+    Outcome,
+    Prompt,
+    Say,
+    Slot,
+    TellKnown,
+    Transfer,
+)
 from voicebot.dialog.catalogue import Catalogue
 from voicebot.dialog.conversation import SUM_TOLD, Conversation, Phase, State
 from voicebot.dialog.events import (
@@ -36,13 +53,13 @@ YES, NO, UNCLEAR = command("yes"), command("no"), Reading("", 0.0)
 class Talk:
     """A conversation that is fed events, and what came of the last one."""
 
-    def __init__(self, *known: Identifier, **knobs: int) -> None:
+    def __init__(self, *known: Identifier, answered: DialogEvent | None = None, **knobs: int) -> None:
         self.conversation = Conversation(DEFAULT_SCHEMES, **{"number_confidence": 0.1, **knobs})
         self.known = frozenset(known)
         self.comparisons: list[tuple[Identifier, ...]] = []
         self.state = State()
         self.actions: list[Action] = []
-        self.tell(Answered())
+        self.tell(answered or Answered())
 
     def tell(self, *events: DialogEvent) -> "Talk":
         for event in events:
@@ -84,6 +101,14 @@ def test_the_bot_greets_and_asks_for_the_number() -> None:
     assert talk.prompts == ["greeting", "ask_number"] and talk.grammar == "identifier"
 
 
+@pytest.mark.parametrize(
+    "hour, greeting",
+    [(None, ""), (4, ""), (5, "_morning"), (9, "_morning"), (10, "_day"), (18, "_evening"), (22, "_evening"), (23, "")],
+)
+def test_the_greeting_goes_by_the_time_of_day(hour: int | None, greeting: str) -> None:
+    assert Talk(answered=Answered(hour)).prompts[0] == f"greeting{greeting}"
+
+
 def test_a_spoken_number_is_read_back_before_it_is_looked_up() -> None:
     talk = Talk().says(number("300000000001"))
     assert talk.prompts == ["read_back", "is_it_right"] and talk.grammar == "confirm" and talk.looked_up is None
@@ -102,7 +127,10 @@ def test_keys_one_and_two_answer_the_read_back() -> None:
 
 def test_the_bill_is_told_with_sum_term_cut_off_and_date_of_the_data() -> None:
     talk = Talk().keys("300000000001").tell(LookedUp(OWING, TODAY))
-    assert talk.prompts == ["owed_many", "due_nearest", "cut_off", "as_of", "menu"] and talk.grammar == "menu"
+    assert (
+        talk.prompts == ["owed_many", "due_nearest", "cut_off", "as_of", "menu", "offer_operator"]
+        and talk.grammar == "menu"
+    )
     owed = next(p for a in talk.actions if isinstance(a, Say) for p in a.prompts if p.name == "owed_many")
     assert str(owed.slots["total"]) == "45.30 EUR"
 
@@ -120,7 +148,7 @@ def test_the_bill_is_told_with_sum_term_cut_off_and_date_of_the_data() -> None:
 )
 def test_each_kind_of_bill_has_its_own_words(bill: tuple, expected: list[str]) -> None:
     talk = Talk().keys("1000001").tell(LookedUp(account("1000001", *bill), TODAY))
-    assert talk.prompts == [*expected, "as_of", "menu"]
+    assert talk.prompts == [*expected, "as_of", "menu", "offer_operator"]
 
 
 def test_a_date_far_off_is_told_with_its_year() -> None:
@@ -207,7 +235,8 @@ def test_silence_nonsense_and_an_unknown_number_have_their_own_prompts() -> None
 def test_three_misses_lead_to_the_keypad_and_two_more_to_a_person() -> None:
     talk = Talk()
     heard = [talk.tell(NoInput()).prompts[-1] for _ in range(5)]
-    assert heard == ["ask_again", "ask_again_with_help", "ask_keys", "ask_keys", "give_up"]
+    assert heard == ["ask_again", "ask_again_with_help", "ask_keys", "ask_keys", "transfer"]
+    assert talk.prompts == ["give_up", "transfer"]
     assert isinstance(talk.actions[-1], Transfer) and talk.state.outcome is Outcome.TRANSFERRED
 
 
@@ -249,12 +278,12 @@ def test_when_nobody_takes_the_call_the_caller_may_go_on() -> None:
 
 def test_a_call_does_not_go_round_for_ever_when_nothing_works() -> None:
     talk = Talk().tell(*[NoInput()] * 5, TransferRefused())
-    assert talk.prompts == ["nobody_free", "goodbye"] and talk.state.outcome is Outcome.ENDED
+    assert talk.prompts == ["nobody_free", "call_later", "goodbye"] and talk.state.outcome is Outcome.ENDED
 
 
 def test_when_the_books_fail_the_caller_gets_an_apology_and_a_person() -> None:
     talk = Talk().keys("1000001").tell(StoreFailed())
-    assert talk.prompts == ["store_failed"] and isinstance(talk.actions[-1], Transfer)
+    assert talk.prompts == ["store_failed", "transfer"] and isinstance(talk.actions[-1], Transfer)
 
 
 def test_the_menu_repeats_asks_for_another_number_and_ends() -> None:
@@ -267,7 +296,7 @@ def test_the_menu_repeats_asks_for_another_number_and_ends() -> None:
 
 def test_silence_in_the_menu_ends_the_call_politely() -> None:
     talk = informed_talk().tell(NoInput())
-    assert talk.prompts == ["menu_no_input"]
+    assert talk.prompts == ["menu_no_input", "offer_operator"]
     assert talk.tell(NoInput()).prompts == ["goodbye"] and talk.state.outcome is Outcome.INFORMED
 
 
@@ -288,10 +317,42 @@ def test_a_caller_who_hangs_up_before_the_sum_was_heard_was_not_informed() -> No
     assert informed_talk().tell(CallerHungUp()).state.outcome is Outcome.INFORMED
 
 
+def night() -> Talk:
+    return Talk(answered=Answered(2, staffed=False))
+
+
+def test_at_night_a_caller_who_asks_for_a_person_hears_that_nobody_is_there_and_goes_on() -> None:
+    assert night().says(command("operator")).prompts == ["nobody_there", "ask_number"]
+    talk = night().says(number("1000001")).keys("0")
+    assert talk.prompts == ["nobody_there", "read_back", "is_it_right"]
+    talk = talk.says(YES).tell(LookedUp(OWING, TODAY)).keys("0")
+    assert talk.prompts == ["nobody_there", "menu"]
+
+
+def test_at_night_a_call_that_fails_ends_with_when_to_ring_again() -> None:
+    assert night().tell(*[NoInput()] * 5).prompts == ["give_up", "call_later", "goodbye"]
+    talk = night().keys("1000001").tell(StoreFailed())
+    assert talk.prompts == ["store_failed", "call_later", "goodbye"] and talk.state.outcome is Outcome.ENDED
+
+
+def test_who_was_not_handed_over_is_not_offered_it_again() -> None:
+    talk = informed_talk().keys("0").tell(TransferRefused())
+    assert talk.prompts == ["nobody_free", "menu"] and talk.keys("0").prompts == ["nobody_there", "menu"]
+
+
+def test_a_prompt_said_in_turns_on_end_counts_its_repetitions() -> None:
+    talk = Talk()
+    repetitions = []
+    for event in (NoInput(), NoInput(), TurnEnded((UNCLEAR,), 0, 1), NoInput()):
+        talk.tell(event)
+        repetitions += [p.repetition for a in talk.actions if isinstance(a, Say) for p in a.prompts[:1]]
+    assert repetitions == [0, 1, 0, 0]
+
+
 def test_help_explains_where_the_number_stands() -> None:
-    assert Talk().says(command("help")).prompts == ["number_help"]
+    assert Talk().says(command("help")).prompts == ["number_help", "offer_operator"]
     assert Talk().says(number("1000001")).says(command("help")).prompts == ["confirm_help", "read_back", "is_it_right"]
-    assert informed_talk().says(command("help")).prompts == ["menu_help"]
+    assert informed_talk().says(command("help")).prompts == ["menu_help", "offer_operator"]
 
 
 def test_how_complete_a_number_is_decides_how_long_is_waited() -> None:
@@ -345,8 +406,79 @@ def test_whatever_happens_the_bot_has_something_to_say_and_tells_no_debt_unasked
             assert talk.state.outcome is not None
 
 
-def test_no_prompt_of_the_conversation_is_missing_from_a_catalogue() -> None:
+CATALOGUES = {keys_only: Catalogue.load("bg", keys_only=keys_only) for keys_only in (False, True)}
+CALLERS = TurnEnded | KeysEntered | NoInput
 
+
+def turns(talk: Talk, catalogue: Catalogue, events: list[DialogEvent]) -> list[list[str]]:
+    """The sentences of each turn of the bot, from one doing of the caller to the next."""
+    said: list[list[str]] = [[]]
+    for event in events:
+        if isinstance(event, CALLERS):
+            said.append([])
+        talk.tell(event)
+        for prompt in [prompt for a in talk.actions if isinstance(a, Say) for prompt in a.prompts]:
+            assert {slot: type_of(value) for slot, value in prompt.slots.items()} == catalogue.slots(prompt.name)
+            said[-1].append(catalogue.transcript(prompt, reveal=True))
+    return [turn for turn in said if turn]
+
+
+def type_of(value: Slot) -> str:
+    if isinstance(value, Counted):
+        return value.noun
+    return {Identifier: "digits", Money: "money", Day: "date", datetime: "time", OneOf: "choice"}[type(value)]
+
+
+@given(st.lists(EVENTS, max_size=40), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_the_same_sentence_never_comes_three_times_in_a_row(events: list[DialogEvent], staffed: bool) -> None:
+    said = turns(Talk(answered=Answered(12, staffed)), CATALOGUES[False], events)
+    for first, second, third in zip(said, said[1:], said[2:], strict=False):
+        assert not {*first} & {*second} & {*third}
+
+
+ASKING = [
+    *[[NoInput()] * 5, [TurnEnded((UNCLEAR,), 0, 1)] * 5, [KeysEntered("12345")] * 5],
+    *[[TurnEnded((command(intent),), 0, 1)] * 9 for intent in ("repeat", "help", "another", "operator")],
+    [KeysEntered("1000001"), LookedUp(None, TODAY)] * 5,
+    [KeysEntered("1000001"), LookedUp(OWING, TODAY)] * 5,
+    [KeysEntered("1000001"), StoreFailed(), TransferRefused()] * 5,
+    *[
+        [KeysEntered("1000001"), LookedUp(OWING, TODAY), *[TurnEnded((command(intent),), 0, 1)] * 9]
+        for intent in ("repeat", "help", "operator")
+    ],
+    *[
+        [TurnEnded((number("1000001"),), 0, 1), *[TurnEnded((command(intent),), 0, 1)] * 9]
+        for intent in ("repeat", "help", "operator", "surprise")
+    ],
+]
+
+
+@pytest.mark.parametrize("staffed", [True, False])
+@pytest.mark.parametrize("events", ASKING)
+def test_who_asks_for_the_same_over_and_over_hears_it_in_other_words(events: list[DialogEvent], staffed: bool) -> None:
+    said = turns(Talk(answered=Answered(12, staffed)), CATALOGUES[False], events)
+    for first, second in pairwise(said):
+        assert not {*first} & {*second}
+
+
+@given(st.lists(EVENTS, max_size=40))
+@settings(max_examples=100, deadline=None)
+def test_at_night_nothing_offers_a_person(events: list[DialogEvent]) -> None:
+    for turn in turns(Talk(answered=Answered(2, staffed=False)), CATALOGUES[False], events):
+        assert not re.search("кажете оператор|служител, |За служител|Свързвам|натиснете нула", " ".join(turn))
+
+
+@given(st.lists(EVENTS.filter(lambda event: not isinstance(event, TurnEnded)), max_size=40), st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_where_only_keys_are_taken_nothing_asks_to_speak(events: list[DialogEvent], staffed: bool) -> None:
+    said = turns(Talk(answered=Answered(12, staffed)), CATALOGUES[True], events)
+    assert not re.search("[Кк]аж|Ви чу|разбр", " ".join(map(" ".join, said)))
+    for first, second, third in zip(said, said[1:], said[2:], strict=False):
+        assert not {*first} & {*second} & {*third}
+
+
+def test_no_prompt_of_the_conversation_is_missing_from_a_catalogue() -> None:
     source = Path(conversation.__file__).read_text()
     names = Catalogue.load("bg").names
     unused = {name for name in names if not re.search(f'"{name}"', source)}

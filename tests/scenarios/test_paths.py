@@ -16,6 +16,7 @@ PATHS = {
     NUMBER: {
         *((intent, NUMBER) for intent in ("help", "unknown_number", "repeat", "nothing", "a number", "no input")),
         *((intent, PERSON) for intent in ("operator", "key 0", "no input")),
+        *{("key 0", NUMBER), ("no input", Phase.OVER)},
         *{("end", Phase.OVER), ("a number", CONFIRMATION), ("a number", Phase.COMPARISON)},
         *{("keys", Phase.BOOKS), ("keys", NUMBER), ("hang-up", Phase.OVER), ("barge-in", NUMBER), ("a key", NUMBER)},
     },
@@ -23,13 +24,17 @@ PATHS = {
     CONFIRMATION: {
         *((answer, Phase.BOOKS) for answer in ("yes", "key 1", "keys")),
         *((answer, NUMBER) for answer in ("no", "another", "key 2", "no input")),
-        *((answer, CONFIRMATION) for answer in ("repeat", "help", "nothing", "no input", "key 5", "a key")),
+        *((answer, CONFIRMATION) for answer in ("repeat", "help", "operator", "nothing", "no input")),
+        *((answer, CONFIRMATION) for answer in ("key 5", "a key")),
         *((answer, PERSON) for answer in ("operator", "key 0")),
         *{("end", Phase.OVER), ("hang-up", Phase.OVER), ("barge-in", CONFIRMATION)},
     },
-    Phase.BOOKS: {("an account", MENU), ("no account", NUMBER), ("store failed", PERSON)},
+    Phase.BOOKS: {("an account", MENU), ("no account", NUMBER), ("store failed", PERSON), ("store failed", Phase.OVER)},
     MENU: {
-        *((answer, MENU) for answer in ("repeat", "help", "nothing", "no input", "key 1", "key 5", "sum heard")),
+        *(
+            (answer, MENU)
+            for answer in ("repeat", "help", "nothing", "no input", "key 1", "key 5", "key 0", "sum heard")
+        ),
         *((answer, NUMBER) for answer in ("another", "yes", "key 2")),
         *((answer, Phase.OVER) for answer in ("end", "key 9", "nothing", "no input", "hang-up")),
         *{("operator", PERSON), ("key 0", PERSON), ("keys", Phase.BOOKS), ("barge-in", MENU), ("a key", MENU)},
@@ -37,6 +42,8 @@ PATHS = {
     PERSON: {("refused", MENU), ("refused", NUMBER), ("refused", Phase.OVER)},
 }
 """By phase: what happens in it, and in which phase the conversation is then."""
+NOT_YET = ("invoices", "back")
+"""What the grammar of the menu knows, and the conversation does not."""
 
 
 def happened(step: Observed) -> str:
@@ -44,8 +51,10 @@ def happened(step: Observed) -> str:
         case Answered():
             return "answered"
         case TurnEnded(readings):
-            intent = readings[0].intent
-            return intent or ("a number" if readings[0].digits else "nothing")
+            best = readings[0]
+            if best.confidence < (0.4 if best.digits else 0.5) or best.intent in NOT_YET:
+                return "nothing"
+            return best.intent or ("a number" if best.digits else "nothing")
         case KeysEntered(digits):
             return f"key {digits}" if len(digits) == 1 else "keys"
         case NoInput():

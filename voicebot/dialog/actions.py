@@ -45,6 +45,8 @@ class Prompt:
 
     name: str
     slots: Mapping[str, Slot] = field(default_factory=dict)
+    repetition: int = 0
+    """In how many turns before this one, without a break, it was said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ catalogue (`prompts/`); what a caller may say is in the grammars.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -50,6 +50,9 @@ SUM_TOLD = "sum told"
 
 _NEAR_DAYS = 180
 """A date this near needs no year."""
+
+_GREETINGS = ((5, "greeting_morning"), (10, "greeting_day"), (18, "greeting_evening"), (23, "greeting"))
+"""From which hour which greeting is said; before the first hour the last one is."""
 
 _HEARINGS = 3
 """How many answers are weighed together."""
@@ -94,6 +97,12 @@ class State:
     today: date | None = None
     informed: bool = False
     """Whether the caller has heard what is owed."""
+    staffed: bool = True
+    """Whether somebody may be there to take the call over."""
+    said: Mapping[str, int] = field(default_factory=dict)
+    """The prompts of this turn of the bot, each with its repetitions."""
+    said_before: Mapping[str, int] = field(default_factory=dict)
+    """Those of the turn before."""
     outcome: Outcome | None = None
     """Set when the call is over."""
 
@@ -127,9 +136,15 @@ class Conversation:
         """The next state and what is to be done, in order. After the end of a call nothing happens any more."""
         if state.phase is Phase.OVER:
             return state, []
+        if isinstance(event, TurnEnded | KeysEntered | NoInput) and state.said:
+            state = replace(state, said={}, said_before=state.said)
+        return _with_repetitions(*self._answer_to(state, event))
+
+    def _answer_to(self, state: State, event: DialogEvent) -> Step:
         match event:
             case Answered():
-                return self._ask_number(state, Prompt("greeting"), Prompt("ask_number"))
+                state = replace(state, staffed=event.staffed)
+                return self._ask_number(state, _greeting(event.hour), Prompt("ask_number"))
             case KeyPressed() | BargeIn():
                 return state, [Hush()] if state.phase in (Phase.NUMBER, Phase.CONFIRMATION, Phase.MENU) else []
             case PartialReading():
@@ -149,7 +164,7 @@ class Conversation:
             case Heard():
                 return replace(state, informed=state.informed or event.mark == SUM_TOLD), []
             case TransferRefused():
-                return self._on_transfer_refused(state)
+                return self._without_person(replace(state, outcome=None, staffed=False), Prompt("nobody_free"))
             case CallerHungUp():
                 outcome = Outcome.INFORMED if state.informed else Outcome.ABANDONED
                 return replace(state, phase=Phase.OVER, outcome=outcome), []
@@ -173,7 +188,7 @@ class Conversation:
     def _on_keys(self, state: State, digits: str) -> Step:
         match state.phase:
             case Phase.NUMBER if digits == "0":
-                return self._to_person(state, Prompt("transfer"))
+                return self._to_person(state)
             case Phase.CONFIRMATION if len(digits) <= 1:
                 return self._on_intent(state, _CONFIRM_KEYS.get(digits)) or self._unclear(state, "confirm_unclear")
             case Phase.MENU if len(digits) <= 1:
@@ -198,7 +213,7 @@ class Conversation:
         """What follows from a command, a yes or a no; None where it means nothing now."""
         match (state.phase, intent):
             case (_, "operator"):
-                return self._to_person(state, Prompt("transfer"))
+                return self._to_person(state)
             case (_, "end") | (Phase.MENU, "no"):
                 return self._goodbye(state)
             case (Phase.CONFIRMATION, "yes"):
@@ -209,15 +224,20 @@ class Conversation:
                 rejected = replace(state, rejected=state.rejected | {state.candidate}, candidate=None)
                 return self._miss(rejected, "rejected")
             case (Phase.CONFIRMATION, "repeat" | "help"):
-                return self._confirm(state, Prompt("confirm_help") if intent == "help" else None)
+                return self._confirm(state, *([Prompt("confirm_help")] if intent == "help" else []))
             case (Phase.NUMBER, "help" | "unknown_number"):
-                return self._ask_number(state, Prompt("number_help", {"lengths": self._lengths}))
+                return self._ask_number(state, Prompt("number_help", {"lengths": self._lengths}), *_operator(state))
             case (Phase.NUMBER, "repeat" | "another"):
                 return self._ask_number(state, Prompt("ask_number"))
             case (Phase.MENU, "repeat"):
                 return self._tell(replace(state, unclear=0))
             case (Phase.MENU, "another" | "yes"):
-                fresh = State(informed=state.informed, comparisons=state.comparisons)
+                fresh = State(
+                    informed=state.informed,
+                    comparisons=state.comparisons,
+                    staffed=state.staffed,
+                    said_before=state.said_before,
+                )
                 return self._ask_number(fresh, Prompt("ask_another"))
             case (Phase.MENU, "help"):
                 return self._menu(replace(state, unclear=0), Prompt("menu_help"))
@@ -286,11 +306,11 @@ class Conversation:
         expectation = Expectation("identifier", self._number_spoken, self._number_keyed)
         return replace(state, phase=Phase.NUMBER), [Say(prompts), Listen(expectation)]
 
-    def _confirm(self, state: State, first: Prompt | None = None) -> Step:
+    def _confirm(self, state: State, *first: Prompt) -> Step:
         number = state.candidate
         assert number is not None
-        prompts = (Prompt("read_back", {"number": number}), Prompt("is_it_right"))
-        state, actions = self._ask_confirmation(state, *((first,) if first else ()), *prompts)
+        read_back = Prompt("read_back", {"number": number})
+        state, actions = self._ask_confirmation(state, *first, read_back, Prompt("is_it_right"))
         return state, [*actions, Foresee(number)]
 
     def answer(self, account: Account, today: date) -> tuple[Prompt, ...]:
@@ -321,12 +341,13 @@ class Conversation:
         assert account is not None and today is not None
         state = replace(state, phase=Phase.MENU)
         say_sum, *details = self.answer(account, today)
-        return state, [Say((say_sum,), SUM_TOLD), Say((*details, Prompt("menu"))), self._listen_for_menu()]
+        ask = (*details, Prompt("menu"), *_operator(state))
+        return state, [Say((say_sum,), SUM_TOLD), Say(ask), self._listen_for_menu()]
 
     # What follows
 
     def _menu(self, state: State, *prompts: Prompt) -> Step:
-        return replace(state, phase=Phase.MENU), [Say(prompts), self._listen_for_menu()]
+        return replace(state, phase=Phase.MENU), [Say((*prompts, *_operator(state))), self._listen_for_menu()]
 
     def _listen_for_menu(self) -> Listen:
         return Listen(Expectation("menu", self._intent_spoken, self._keyed_among(_MENU_KEYS)))
@@ -340,16 +361,21 @@ class Conversation:
             return self._miss(replace(state, misses=max(state.misses, self.speech_tries - 1)), "no_match")
         return self._ask_confirmation(state, Prompt(prompt))
 
-    def _to_person(self, state: State, prompt: Prompt) -> Step:
-        return replace(state, phase=Phase.PERSON, outcome=Outcome.TRANSFERRED), [Say((prompt,)), Transfer()]
+    def _to_person(self, state: State, *reasons: Prompt) -> Step:
+        """Hand the caller over; where nobody is there, go on without."""
+        if not state.staffed:
+            return self._without_person(state, *(reasons or (Prompt("nobody_there"),)))
+        say = Say((*reasons, Prompt("transfer")))
+        return replace(state, phase=Phase.PERSON, outcome=Outcome.TRANSFERRED), [say, Transfer()]
 
-    def _on_transfer_refused(self, state: State) -> Step:
-        state = replace(state, outcome=None)
+    def _without_person(self, state: State, *prompts: Prompt) -> Step:
+        if state.phase is Phase.CONFIRMATION and state.candidate is not None:
+            return self._confirm(state, *prompts)
         if state.account is not None:
-            return self._menu(replace(state, unclear=0), Prompt("nobody_free"), Prompt("menu"))
-        if state.misses >= self.speech_tries + self.keypad_tries:
-            return self._goodbye(state, Prompt("nobody_free"))
-        return self._ask_number(state, Prompt("nobody_free"), Prompt("ask_number"))
+            return self._menu(replace(state, unclear=0), *prompts, Prompt("menu"))
+        if state.phase is Phase.BOOKS or state.misses >= self.speech_tries + self.keypad_tries:
+            return self._goodbye(state, *prompts, Prompt("call_later"))
+        return self._ask_number(state, *prompts, Prompt("ask_number"))
 
     def _goodbye(self, state: State, *before: Prompt) -> Step:
         outcome = Outcome.INFORMED if state.informed else Outcome.ENDED
@@ -375,6 +401,28 @@ class Conversation:
     def _keyed_among(self, keys: dict[str, str]) -> Callable[[str], Completeness]:
         """One key answers; any other begins a number, which may be keyed at any moment."""
         return lambda digits: Completeness.COMPLETE if digits in keys else self._number_keyed(digits)
+
+
+def _greeting(hour: int | None) -> Prompt:
+    passed = [name for begin, name in _GREETINGS if hour is not None and begin <= hour]
+    return Prompt(passed[-1] if passed else "greeting")
+
+
+def _operator(state: State) -> tuple[Prompt, ...]:
+    """The offer of a person, where there is one."""
+    return (Prompt("offer_operator"),) if state.staffed else ()
+
+
+def _with_repetitions(state: State, actions: list[Action]) -> Step:
+    """Tell each prompt in how many turns before this one, without a break, it was said."""
+    said = dict(state.said)
+
+    def repeated(prompt: Prompt) -> Prompt:
+        said[prompt.name] = said.get(prompt.name, state.said_before.get(prompt.name, -1)) + 1
+        return replace(prompt, repetition=said[prompt.name])
+
+    actions = [replace(a, prompts=tuple(map(repeated, a.prompts))) if isinstance(a, Say) else a for a in actions]
+    return replace(state, said=said), actions
 
 
 def _hushed(step: Step) -> Step:

@@ -14,6 +14,11 @@ from voicebot.hearing.events import HearingEvent
 class Answered:
     """The call was picked up."""
 
+    hour: int | None = None
+    """Hour of the day where the caller lives, 0 to 23, for the greeting; None for one that fits always."""
+    staffed: bool = True
+    """Whether there is somebody to whom a caller can be handed."""
+
 
 @dataclass(frozen=True, slots=True)
 class LookedUp:

@@ -56,7 +56,7 @@ class Listener:
 
     def __init__(
         self,
-        recognizer: Recognizer,
+        recognizer: Recognizer | None,
         timers: ListenerTimers | None = None,
         *,
         activity: VoiceActivity | None = None,
@@ -65,7 +65,7 @@ class Listener:
         """Begin to listen, expecting nothing.
 
         Args:
-            recognizer: where utterances are read.
+            recognizer: where utterances are read; None: only keys are taken.
             timers: the policy of waiting.
             activity: the voice activity detector.
             in_band_keys: whether to listen for keys as tones: only where the leg delivers no key events.
@@ -117,8 +117,8 @@ class Listener:
         elif self._turn is not None:
             self._turn.stream.accept(frame)
             events += self._follow(self._turn, voiced, now_ms, bot_speaking)
-        elif self._activity.speech:
-            self._begin_turn(now_ms, bot_speaking)
+        elif self._activity.speech and self._recognizer is not None:
+            self._begin_turn(self._recognizer, now_ms, bot_speaking)
         elif bot_speaking:
             self._quiet_since_ms = now_ms
         elif now_ms - self._quiet_since_ms >= self._timers.no_input_ms:
@@ -133,9 +133,9 @@ class Listener:
         self._expectation = None
         return [entry]
 
-    def _begin_turn(self, now_ms: int, bot_speaking: bool) -> None:
+    def _begin_turn(self, recognizer: Recognizer, now_ms: int, bot_speaking: bool) -> None:
         assert self._expectation is not None
-        stream = self._recognizer.stream(self._expectation.grammar)
+        stream = recognizer.stream(self._expectation.grammar)
         for frame in self._pre_roll:
             stream.accept(frame)
         self._turn = _Turn(

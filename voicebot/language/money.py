@@ -11,8 +11,14 @@ from voicebot.language import numbers
 def spell(money: Money, language: str = "bg") -> str:
     """`money` in words; whole sums go without the hundredths, and a sum below one has these alone.
 
-    Raises `ValueError` for a currency without words, a fraction of a hundredth, or a sum that is too large.
+    Raises:
+        ValueError: a currency without words, a fraction of a hundredth, or a sum that is too large.
     """
+    return " ".join(spell_parts(money, language))
+
+
+def spell_parts(money: Money, language: str = "bg") -> list[str]:
+    """The words of `spell`, parted where a speaker may pause: before "and thirty cents"."""
     units = numbers.units(language)
     if money.currency not in units.currencies:
         raise ValueError(f"there are no words for {money.currency} in units.toml")
@@ -21,15 +27,15 @@ def spell(money: Money, language: str = "bg") -> str:
     if hundredths != money.amount * 100:
         raise ValueError("a sum of money has two decimal places")
     whole, part = divmod(abs(hundredths), 100)
-    if part == 0:
-        words = numbers.count(whole, currency.major, language)
-    elif whole == 0:
-        words = numbers.count(part, currency.minor, language)
+    minor = numbers.count(part, currency.minor, language)
+    if whole == 0 and part:
+        parts = [minor]
     else:
-        words = units.patterns["money"].format(
-            major=numbers.count(whole, currency.major, language), minor=numbers.count(part, currency.minor, language)
-        )
-    return units.patterns["negative"].format(money=words) if hundredths < 0 else words
+        parts = [numbers.count(whole, currency.major, language)]
+        parts += [units.patterns["hundredths"].format(minor=minor)] if part else []
+    if hundredths < 0:
+        parts[0] = units.patterns["negative"].format(money=parts[0])
+    return parts
 
 
 def in_figures(money: Money, language: str = "bg") -> str:

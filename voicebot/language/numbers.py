@@ -51,6 +51,8 @@ class Currency:
 class Units:
     """One language's part of `units.toml`."""
 
+    alphabet: str
+    """Its small letters."""
     nouns: Mapping[str, Noun]
     """What is counted, by key."""
     currencies: Mapping[str, Currency]
@@ -67,6 +69,7 @@ def units(language: str) -> Units:
         raise ValueError(f"there are no units in the language {language!r}, only in {', '.join(languages)}")
     table = languages[language]
     return Units(
+        alphabet=table["alphabet"],
         nouns={key: Noun(**noun) for key, noun in table["nouns"].items()},
         currencies={
             code: Currency(major=Noun(**currency["major"]), minor=Noun(**currency["minor"]))
@@ -127,15 +130,12 @@ def grouped(text: str, sizes: Mapping[int, Sequence[int]] | None = None, languag
         ValueError: other signs than digits, or sizes that do not add up to their length.
     """
     words = digits(text, language)
-    groups = (sizes or {}).get(len(words)) or _by_threes(len(words))
-    if sum(groups) != len(words):
-        raise ValueError(f"groups of {', '.join(map(str, groups))} do not make {len(words)} digits")
-    return [" ".join(group) for group in _cut(words, groups)]
+    return [" ".join(group) for group in _cut(words, _sizes(len(words), sizes))]
 
 
-def grouped_figures(text: str) -> str:
+def grouped_figures(text: str, sizes: Mapping[int, Sequence[int]] | None = None) -> str:
     """The digits in `text` as they are written for reading, in the same groups: "300 000 000 001"."""
-    return " ".join("".join(group) for group in _cut(text, _by_threes(len(text))))
+    return " ".join("".join(group) for group in _cut(text, _sizes(len(text), sizes)))
 
 
 def _cut(items: Sequence[str], sizes: Sequence[int]) -> list[Sequence[str]]:
@@ -163,6 +163,13 @@ def counted_in_figures(n: int, noun: str, language: str = "bg") -> str:
 
 def _form(n: int, noun: Noun, language: str) -> str:
     return noun.one if Locale(language).plural_form(abs(n)) == "one" else noun.other
+
+
+def _sizes(length: int, sizes: Mapping[int, Sequence[int]] | None) -> Sequence[int]:
+    groups = (sizes or {}).get(length) or _by_threes(length)
+    if sum(groups) != length:
+        raise ValueError(f"groups of {', '.join(map(str, groups))} do not make {length} digits")
+    return groups
 
 
 def _by_threes(length: int) -> list[int]:

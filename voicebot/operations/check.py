@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from voicebot.billing.opening import open_store
-from voicebot.dialog.catalogue import Catalogue
 from voicebot.hearing.vosk_recognizer import VoskRecognizer
 from voicebot.settings import Settings
 from voicebot.switchboard import open_synthesizer
@@ -14,20 +13,22 @@ from voicebot.switchboard import open_synthesizer
 
 def checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     """Name and test of each thing; a test gives a word on what was found or raises `VoicebotError`."""
-    yield "prompts", lambda: f"{len(Catalogue.load(settings.dialog.catalogue).names)} prompts"
+    yield "prompts", lambda: f"{len(settings.catalogue.names)} prompts"
     yield "recognition", lambda: _recognition(settings)
     yield "voice", lambda: _voice(settings)
     yield "billing store", lambda: _store(settings)
 
 
 def _recognition(settings: Settings) -> str:
+    if not settings.recognition.speech:
+        return "switched off, callers key their number"
     recognizer = VoskRecognizer(settings.recognition.model)
     recognizer.load()
     return str(settings.recognition.model)
 
 
 def _voice(settings: Settings) -> str:
-    language = Catalogue.load(settings.dialog.catalogue).language
+    language = "en" if settings.dialog.catalogue == "en" else "bg"
     synthesizer = open_synthesizer(settings)
     synthesizer.synthesize("Здравейте!" if language == "bg" else "Hello!", language)
     return synthesizer.name

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime, time
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -146,14 +146,20 @@ class Bench:
         if given.inquiries_per_call is not None:
             limits = replace(limits, per_call=given.inquiries_per_call)
         inquiries = Inquiries(store, Disclosures(chosen.audit.folder), limits, timeout_s=chosen.store.timeout_s)
+        if not given.speech:
+            recognition = chosen.recognition.model_copy(update={"speech": False})
+            chosen = chosen.model_copy(update={"recognition": recognition})
         target = "" if given.operator == "nobody" else chosen.dialog.operator
         return replace(
             self._services,
+            recognizer=self._services.recognizer if given.speech else None,
+            catalogue=chosen.catalogue,
             store=store,
             conversation=observation.watch(chosen.conversation),
             timers=chosen.listener_timers,
             operator=lambda: target,
             inquiries=inquiries,
+            now=lambda: datetime.combine(DEMONSTRATION_DAY, time(given.hour)),
             today=(lambda: DEMONSTRATION_DAY) if self._demonstration else date.today,
         )
 

@@ -15,7 +15,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from voicebot.dialog.catalogue import Catalogue
 from voicebot.scenarios import run as runs
 from voicebot.scenarios.bench import Held, Job, hold_all, jobs, open_bench
 from voicebot.scenarios.lines import NamedLine, named_lines
@@ -87,7 +86,7 @@ def find_jobs(chosen: Settings, paths: Sequence[Path], wanted: Wanted) -> list[J
     Raises:
         VoicebotError: a file that cannot be used; or there is no call at all.
     """
-    prompts = Catalogue.load(chosen.dialog.catalogue)
+    prompts = chosen.catalogue
     cases = []
     for path in paths:
         found = scenario_files(path)

@@ -10,6 +10,7 @@ import base64
 import io
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +51,7 @@ def write_page(
         VoicebotError: the file cannot be written.
     """
     calls: Sequence[Mapping[str, Any]] = run["calls"]
-    failed_first = sorted(range(len(calls)), key=lambda i: (calls[i]["passed"], i))
-    kept: dict[int, str] = {}
-    for i in failed_first:
-        if i not in sounds or sound_bytes <= 0:
-            continue
-        encoded = base64.b64encode(_compressed(*sounds[i])).decode()
-        if len(encoded) <= sound_bytes:
-            kept[i] = encoded
-            sound_bytes -= len(encoded)
+    kept = _kept(sounds, sorted(sounds, key=lambda i: (calls[i]["passed"], i)), sound_bytes)
     details = [
         {**call, "waves": [_peaks(sound.samples) for sound in sounds[i]] if i in sounds else []}
         for i, call in enumerate(calls)
@@ -82,6 +75,22 @@ def write_page(
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise VoicebotError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+def _kept(sounds: Sounds, order: Sequence[int], most_bytes: int) -> dict[int, str]:
+    """The sounds in base64, in this order, up to the first that does not fit any more."""
+    kept: dict[int, str] = {}
+    if most_bytes <= 0:
+        return kept
+    with ThreadPoolExecutor() as pool:
+        for i, encoded in zip(order, pool.map(lambda i: _compressed(*sounds[i]), order), strict=True):
+            text = base64.b64encode(encoded).decode()
+            most_bytes -= len(text)
+            if most_bytes < 0:
+                pool.shutdown(cancel_futures=True)
+                break
+            kept[i] = text
+    return kept
 
 
 def _asset(name: str) -> Markup:

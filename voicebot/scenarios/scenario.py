@@ -106,6 +106,10 @@ class Given(_Part):
 
     operator: Literal["answers", "refuses", "nobody"] = "answers"
     """Whether a person can be reached; a browser has no way to one."""
+    hour: int = Field(12, ge=0, le=23)
+    """Hour of the day at the caller's, for the greeting."""
+    speech: bool = True
+    """Whether callers may speak; without, they are asked for keys alone."""
     books: Literal["demonstration", "broken"] = "demonstration"
     """What the bills are; broken ones cannot be read."""
     dialog: settings.Dialog | None = None

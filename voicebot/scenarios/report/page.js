@@ -2,7 +2,11 @@
 const PAGE = 50;
 const PEAK_MS = Number(document.body.dataset.peakMs);
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
-const css = (name) => getComputedStyle(document.body).getPropertyValue(name);
+const probe = document.body.appendChild(document.createElement("i"));
+const css = (name) => { // a canvas knows plain colours only
+  probe.style.color = `var(${name})`;
+  return getComputedStyle(probe).color;
+};
 const make = (tag, properties = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
