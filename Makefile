@@ -1,5 +1,6 @@
 # make run     installs, makes demonstration bills, answers calls
 # make test    installs what tests need and passes them
+# make tester  installs what voicebot test needs, and renders the fixed prompts
 # make check   linting and types
 # make graphs  compiles grammars/ and bg_lexicon/ into models/
 # make model   synthesises, trains and exports the acoustic model into build/model-candidate (hours); SMOKE=1: a useless one in minutes
@@ -14,7 +15,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check graphs model fixtures screenshots browser-load bench phone sets hearing
+.PHONY: run test tester check graphs model fixtures screenshots browser-load bench phone sets hearing
 .DELETE_ON_ERROR:
 
 run: .venv/warm
@@ -22,6 +23,8 @@ run: .venv/warm
 
 test: .venv/dev
 	$(BIN)/pytest -n 2 --dist loadfile
+
+tester: .venv/warm
 
 check: .venv/dev
 	$(BIN)/ruff check .

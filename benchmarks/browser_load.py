@@ -24,10 +24,10 @@ import httpx2
 import uvloop
 from rich.console import Console
 from rich.table import Table
-from visitor import Visitor
 
 from voicebot.audio.wav import read_wav
 from voicebot.billing.demonstration import create_demonstration
+from voicebot.scenarios.visitor import Visitor
 
 FIXTURES = Path(__file__).parents[1] / "tests" / "fixtures"
 SPOKEN = [read_wav(FIXTURES / f"{name}.wav") for name in ("number-12-300000000001", "yes-right")]

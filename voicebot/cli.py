@@ -196,6 +196,74 @@ def evaluate(
         json_file.write_text(text + "\n", encoding="utf-8")
 
 
+@app.command("test")
+def hold_scenarios(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="Files or folders of scenarios, or recordings."),
+    ] = None,
+    leg: Annotated[list[str] | None, typer.Option(help="wav, sip or webrtc; may be given several times.")] = None,
+    line: Annotated[
+        list[str] | None, typer.Option(help="A line in place of the scenarios' own, such as gsm; several, too.")
+    ] = None,
+    only: Annotated[str, typer.Option(metavar="TEXT", help="Only calls in whose name this stands.")] = "",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Calls at a time; as many as there are cores.")] = None,
+    report: Annotated[Path, typer.Option(metavar="FILE", help="Where the HTML report goes.")] = Path("report.html"),
+    no_report: Annotated[bool, typer.Option("--no-report", help="Write none.")] = False,
+    sound_mb: Annotated[int, typer.Option(min=0, help="Most that sounds take in the report; 0 leaves them out.")] = 40,
+    compare: Annotated[
+        Path | None, typer.Option(metavar="JSON", help="An earlier run, against which the report shows a trend.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the run there.")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit's XML there.")] = None,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show customers' numbers in clear.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of scenario files.")] = False,
+    store: StoreOption = None,
+    config: Config = None,
+) -> None:
+    """Hold the calls of scenarios, or of a folder of recordings, and report; status 1 when one failed."""
+    from voicebot.scenarios import command
+    from voicebot.scenarios.scenario import schema as scenario_schema
+
+    if schema:
+        typer.echo(json.dumps(scenario_schema(), ensure_ascii=False, indent=1))
+        return
+    legs, lines = command.checked_legs(leg or ["wav"]), command.checked_lines(line or [])
+    files = {"report": None if no_report else report, "json_file": json_file, "junit": junit}
+    for path in files.values():
+        if path is not None and not path.absolute().parent.is_dir():
+            raise VoicebotError(f"{path} cannot be written: there is no folder {path.parent}.")
+    run = command.run_scenarios(
+        _settings(config),
+        paths or command.own_scenarios(),
+        command.Wanted(legs, lines, only, jobs, store, reveal),
+        command.Files(**files, compare=compare, sound_bytes=sound_mb * 1_000_000),
+        err,
+    )
+    for text in command.told(run):
+        typer.echo(text)
+    if run["failed"]:
+        raise typer.Exit(1)
+
+
+@app.command("record")
+def record_scenario(
+    source: Annotated[Path, typer.Argument(metavar="CALL|DIR|CSV", help="A kept call, or recordings with a table.")],
+    output: Annotated[Path, typer.Option(metavar="DIR", help="The folder of the scenario file and its sounds.")],
+    spoken_numbers: Annotated[
+        str | None, typer.Option(help="What becomes of sounds in which a number is said: keep or replace.")
+    ] = None,
+    voice: Annotated[str, typer.Option(help="Who speaks in place of them.")] = "kokoro:jf_gongitsune",
+    config: Config = None,
+) -> None:
+    """Turn a call that was kept, or a folder of recordings, into scenarios without customers' numbers."""
+    from voicebot.scenarios.recorded import record
+
+    if spoken_numbers not in (None, "keep", "replace"):
+        raise typer.BadParameter("it is keep or replace", param_hint="--spoken-numbers")
+    typer.echo(record(source, output, _settings(config), spoken_numbers, voice))  # type: ignore[arg-type]
+
+
 @app.command()
 def say(
     text: Annotated[str, typer.Argument(help="What to say; figures are spoken as words.")],

@@ -303,6 +303,13 @@ class Calls(_Section):
     """How long running calls may go on after SIGTERM."""
 
 
+class Recordings(_Section):
+    """Calls that are kept, to become tests; callers must have been told, and must be able to decline."""
+
+    folder: Path | None = None
+    """Where the sound of each caller is kept; none is where there is no folder."""
+
+
 class Logs(_Section):
     """What is written to stderr."""
 
@@ -366,6 +373,7 @@ class Settings(BaseSettings):
     dialog: Dialog = Dialog()
     timers: Timers = Timers()
     calls: Calls = Calls()
+    recordings: Recordings = Recordings()
     logs: Logs = Logs()
     identifiers: tuple[Scheme, ...] = (
         Scheme(name="itn", length=7),

@@ -9,8 +9,10 @@ import string
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 from voicebot.billing.disclosure import Disclosures
 from voicebot.billing.inquiry import Inquiries, InquiryLimits
@@ -19,6 +21,8 @@ from voicebot.call import Call, CallRecord, Services
 from voicebot.errors import VoicebotError
 from voicebot.hearing.vosk_recognizer import VoskRecognizer
 from voicebot.legs.leg import CallLeg
+from voicebot.scenarios.keeping import keep
+from voicebot.scenarios.observation import Observation, ObservedLeg
 from voicebot.settings import Settings
 from voicebot.voice.cache import CachedSynthesizer
 from voicebot.voice.fallback import FallbackSynthesizer
@@ -87,10 +91,18 @@ def _call_id() -> str:
 class Switchboard:
     """Admits calls up to a limit and holds them."""
 
-    def __init__(self, services: Services, most_calls: int) -> None:
+    def __init__(self, services: Services, most_calls: int, recordings: Path | None = None) -> None:
+        """Open it.
+
+        Args:
+            services: what the calls share.
+            most_calls: how many there may be at a time.
+            recordings: the folder in which calls are kept; None where they are not.
+        """
         self.services = services
         """What the calls share."""
         self._most_calls = most_calls
+        self._recordings = recordings
         self._live = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -115,7 +127,7 @@ class Switchboard:
         self._live += 1
         self._idle.clear()
         try:
-            yield lambda leg: Call(leg, self.services, call_id=_call_id()).run()
+            yield self._hold
         finally:
             self._live -= 1
             if not self._live:
@@ -130,6 +142,18 @@ class Switchboard:
         """
         with self.admit() as hold:
             return await hold(leg)
+
+    async def _hold(self, leg: CallLeg) -> CallRecord:
+        call_id = _call_id()
+        if self._recordings is None:
+            return await Call(leg, self.services, call_id).run()
+        observation = Observation()
+        watched = replace(self.services, conversation=observation.watch(self.services.conversation))
+        call = Call(ObservedLeg(leg, observation), watched, call_id)
+        try:
+            return await call.run()
+        finally:
+            await asyncio.to_thread(keep, self._recordings / call_id, observation, call.record)
 
     async def drain(self, limit_s: float) -> None:
         """Take no new calls and wait, at most `limit_s`, until the running ones have ended."""

@@ -4,12 +4,12 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
-from visitor import Visitor
 
 from tests.fakes.sound import speechlike
 from voicebot.audio.sound import FRAME_SAMPLES, Sound
 from voicebot.legs.leg import Caption, Frame, HungUp, KeyPress, Media, PlaybackEnded
 from voicebot.legs.webrtc import PLAYED_RATE_HZ, BotVoice, Dejitter, InvalidOffer, WebRtcLeg
+from voicebot.scenarios.visitor import Visitor
 
 
 @asynccontextmanager

@@ -14,10 +14,10 @@ import jwt
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from visitor import Visitor
 
 from tests.fakes.sound import speechlike
 from voicebot.call import Services
+from voicebot.scenarios.visitor import Visitor
 from voicebot.settings import IceServer, WebRtc
 from voicebot.switchboard import Switchboard
 from voicebot.web.app import create_app

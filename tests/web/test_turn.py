@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from aiortc import RTCConfiguration, RTCIceServer, RTCIceTransportPolicy
-from visitor import Visitor
 
 from tests.web.test_signalling import CHOSEN, bearer, calling, idle, served, token
 from voicebot.call import Services
+from voicebot.scenarios.visitor import Visitor
 from voicebot.settings import IceServer
 
 SECRET = "what the bot and coturn share"

@@ -103,14 +103,28 @@ def clipped(wave: Wave, share: float) -> Wave:
 
 def with_packet_loss(wave: Wave, rng: Random, rate: float = 0.03, conceal: bool = True) -> Wave:
     """20 ms packets lost at `rate`, in bursts; concealed by the packet before, ever softer, or silent."""
+    return concealed(wave, lost_packets(len(wave), rng, rate), conceal)
+
+
+def lost_packets(size: int, rng: Random, rate: float) -> NDArray[np.bool_]:
+    """Which 20 ms packets of `size` samples are lost: at `rate`, behind a lost one at 0.4; never the first."""
+    lost = np.zeros(-(-size // _PACKET), np.bool_)
+    for packet in range(1, len(lost)):
+        lost[packet] = rate > 0 and rng.random() < (0.4 if lost[packet - 1] else rate)
+    return lost
+
+
+def concealed(wave: Wave, lost: NDArray[np.bool_], conceal: bool = True) -> Wave:
+    """`wave` without its `lost` packets: the one before, ever softer, stands in their place, or silence."""
     lossy = wave.copy()
-    lost, fading = False, 1.0
-    for start in range(_PACKET, len(wave), _PACKET):
-        lost = rng.random() < (0.4 if lost else rate)
-        fading = fading * 0.6 if lost else 1.0
-        if lost:
-            piece = lossy[start - _PACKET : start][: len(wave) - start]
-            lossy[start : start + _PACKET] = 0.6 * piece if conceal and fading > 0.1 else 0.0
+    fading = 1.0
+    for packet, is_lost in enumerate(lost):
+        fading = fading * 0.6 if is_lost else 1.0
+        if is_lost:
+            start = packet * _PACKET
+            piece = lossy[max(0, start - _PACKET) : start][: len(wave) - start]
+            place = lossy[start : start + _PACKET]
+            place[:] = 0.6 * piece if conceal and fading > 0.1 and len(piece) == len(place) else 0.0
     return lossy
 
 

@@ -83,32 +83,44 @@ def as_values(figures: Figures) -> dict[str, Any]:
         "real_time_factor": round(figures.real_time_factor, 4),
     }
     for name, value in measures(figures):
-        low, high = value.interval
-        if isinstance(value, Share):
-            counts = {"hits": value.hits, "count": value.count}
-        else:
-            parts = value.edits
-            counts = {
-                "substitutions": parts.substitutions,
-                "deletions": parts.deletions,
-                "insertions": parts.insertions,
-                "count": parts.count,
-            }
-        values[name] = {**counts, "rate": round(value.value, 5), "interval": [round(low, 5), round(high, 5)]}
+        values[name] = _measure_values(value)
     return values
+
+
+def _measure_values(value: Share | ErrorRate) -> dict[str, Any]:
+    if isinstance(value, Share):
+        counts = {"hits": value.hits, "count": value.count}
+    else:
+        parts = value.edits
+        counts = {
+            "substitutions": parts.substitutions,
+            "deletions": parts.deletions,
+            "insertions": parts.insertions,
+            "count": parts.count,
+        }
+    low, high = value.interval
+    return {**counts, "rate": round(value.value, 5), "interval": [round(low, 5), round(high, 5)]}
 
 
 def as_json(figures: Figures, memory: Memory, worst: int = 20) -> dict[str, Any]:
     """A whole report as plain values."""
+    return {
+        **figures_json(figures, worst),
+        "peak_memory_mb": round(memory.peak_mb),
+        "models_memory_mb": round(memory.models_mb),
+    }
+
+
+def figures_json(figures: Figures, worst: int = 20) -> dict[str, Any]:
+    """The same without what the run took."""
     return {
         **as_values(figures),
         **{f"by_{field}": {value: as_values(part) for value, part in _parts(figures, field)} for field in SPLITS},
         "confusion": [
             {"said": said, "heard": heard, "count": count} for (said, heard), count in sorted(figures.confusion.items())
         ],
+        "by_digit": [{"said": digit, **_measure_values(share)} for digit, share in figures.by_digit.items()],
         "worst": [_trial_values(trial) for trial in figures.worst(worst)],
-        "peak_memory_mb": round(memory.peak_mb),
-        "models_memory_mb": round(memory.models_mb),
     }
 
 

@@ -270,6 +270,14 @@ class Figures:
         return Counter(pair for trial in self.with_digits for pair in confusions(trial.said.digits, trial.best.digits))
 
     @cached_property
+    def by_digit(self) -> Mapping[str, Share]:
+        """For each digit that is said, how often it was heard right."""
+        said: Counter[str] = Counter()
+        for (digit, _), count in self.confusion.items():
+            said[digit] += count
+        return {digit: Share(self.confusion[digit, digit], said[digit]) for digit in sorted(said) if digit != NOTHING}
+
+    @cached_property
     def sound_s(self) -> float:
         """How long the sounds are."""
         return sum(trial.sound_s for trial in self.trials)

@@ -30,7 +30,7 @@ async def run(settings: Settings) -> None:
     """
     door = _listen(settings.web.listen)
     async with open_services(settings) as services:
-        switchboard = Switchboard(services, settings.calls.most)
+        switchboard = Switchboard(services, settings.calls.most, settings.recordings.folder)
         app = create_app(switchboard, settings.web, settings.webrtc, settings.api_keys)
         proxies = _proxies(settings.web.trusted_proxies)
         server = _Server(uvicorn.Config(app, log_config=None, access_log=False, **proxies))

@@ -7,7 +7,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable
 from fractions import Fraction
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import av
@@ -28,9 +28,9 @@ SPEECH = 0.1
 """Level of a frame, as a part of the loudest one's, from which it counts as speech."""
 
 
-@cache
+@lru_cache(64)
 def encoded(sound: Sound) -> list[tuple[bytes, bool]]:
-    """`sound` as packets of Opus, and of each whether it can be heard, made once."""
+    """`sound` as packets of Opus, and of each whether it is speech."""
     encoder = av.AudioCodecContext.create("libopus", "w")
     encoder.format, encoder.layout, encoder.sample_rate, encoder.bit_rate = "s16", "mono", RATE_HZ, 32_000
     encoder.options = {"frame_duration": "20"}
@@ -61,9 +61,11 @@ class Microphone(MediaStreamTrack):
         self._began_s: float | None = None
 
     def say(self, sound: Sound) -> None:
+        """Say it, behind what is being said."""
         self.packets.extend(encoded(sound))
 
-    async def recv(self) -> av.Packet[av.AudioStream]:
+    async def recv(self) -> av.Packet[Any]:
+        """The next packet, when it is due."""
         if self.readyState != "live":
             raise MediaStreamError
         now_s = asyncio.get_running_loop().time
@@ -72,7 +74,7 @@ class Microphone(MediaStreamTrack):
         opus, speech = self.packets.popleft() if self.packets else SILENT
         if speech:
             self.spoke_until_s = now_s()
-        packet: av.Packet[av.AudioStream] = av.Packet(opus)
+        packet: av.Packet[Any] = av.Packet(opus)
         packet.time_base, packet.pts = Fraction(1, RATE_HZ), self._sent * FRAME
         self._sent += 1
         return packet
@@ -119,17 +121,21 @@ class Visitor:
         return str(answer.headers["location"])
 
     async def offer(self) -> str:
+        """The SDP offer."""
         await self._peer.setLocalDescription(await self._peer.createOffer())
         return self._peer.localDescription.sdp
 
     async def accept(self, answer: str) -> None:
+        """Take the bot's SDP answer."""
         await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
 
     def press(self, keys: str) -> None:
+        """Press keys."""
         for key in keys:
             self.tell({"type": "key", "key": key})
 
     def tell(self, message: object) -> None:
+        """Send a message over the data channel."""
         self._channel.send(message if isinstance(message, str) else json.dumps(message))
 
     async def until(self, happened: Callable[[], bool], timeout_s: float = 60) -> None:
@@ -150,7 +156,8 @@ class Visitor:
         try:
             while True:
                 frame = await track.recv()
-                samples = frame.to_ndarray()[0, ::2]
+                assert isinstance(frame, av.AudioFrame)
+                samples = frame.to_ndarray()[0, ::2].astype(np.int16)
                 self._heard.append(samples)
                 now_s = asyncio.get_running_loop().time()
                 if np.abs(samples).max() > AUDIBLE:
@@ -168,6 +175,7 @@ class Visitor:
             self.over.set()
 
     async def close(self) -> None:
+        """End the call; to be called once."""
         await self._peer.close()
 
     def _on_message(self, message: str) -> None:

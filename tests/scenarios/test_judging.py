@@ -1,0 +1,106 @@
+"""Scenarios that are broken on purpose, the command, and calls by telephone and from a browser."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.scenarios.conftest import CASES, FIXTURES, hold, on, read
+from voicebot.scenarios.results import as_values
+from voicebot.settings import Settings
+
+BIN = Path(sys.executable).parent / "voicebot"
+NUMBER = "300000000002"
+
+
+def test_a_broken_scenario_fails_with_a_message_that_names_the_turn(chosen: Settings, tmp_path: Path) -> None:
+    (case,) = read(
+        tmp_path,
+        "scenarios:",
+        "  - name: Broken",
+        "    turns:",
+        f"      - {{keys: {NUMBER}#, says: [keyed_back, owed_many], understood: {{digits: 300000000003}}}}",
+        "      - {keys: 9, says: [goodbye], never: [дочуване]}",
+        "      - {silence: true}",
+        "    outcome: abandoned",
+        "    disclosed: []",
+    )
+    (result,) = hold(on("wav", case), chosen)
+    told = {(failure.turn, failure.what.split(",")[0]) for failure in result.failures}
+    told = {(turn, "the answer came late" if "not within 1 ms" in what else what) for turn, what in told}
+    assert told == {
+        (1, 'the prompt "owed_many" was to be said'),
+        (1, f'the digits "{NUMBER}" were heard and not "300000000003"'),
+        (2, '"дочуване" was not to be said'),
+        (2, "the answer came late"),
+        (3, "its moment never came: the call was over after turn 2"),
+        (None, 'the call ended as "informed" and not as "abandoned"'),
+        (None, f"the bill of {NUMBER} was told"),
+    }
+    hidden = json.dumps(as_values(result, reveal=False), ensure_ascii=False)
+    assert NUMBER not in hidden and "три нула нула" not in hidden and "••••••••••02" in hidden
+    assert NUMBER in json.dumps(as_values(result, reveal=True))
+
+
+def command(env: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([BIN, *map(str, arguments)], env=env, capture_output=True, text=True, timeout=300)
+
+
+def test_the_command_writes_report_json_and_junit_and_tells_by_its_status(env: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "two.yaml"
+    path.write_text(
+        "scenarios:\n"
+        f"  - {{name: Good, turns: [{{keys: {NUMBER}#, says: [nothing_owed]}}]}}\n"
+        f"  - {{name: Bad, turns: [{{keys: {NUMBER}#, says: [owed_one]}}]}}\n"
+    )
+    report, run, junit = tmp_path / "report.html", tmp_path / "run.json", tmp_path / "junit.xml"
+    done = command(env, "test", path, "--report", report, "--json", run, "--junit", junit)
+    assert done.returncode == 1 and "FAILED Bad" in done.stdout and "Turn 1: the prompt" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("1 of 2 calls passed")
+    assert "1 of 2 calls failed" in report.read_text() and NUMBER not in report.read_text() + run.read_text()
+    good, bad = ElementTree.parse(junit).getroot().findall("testcase")
+    assert good.find("failure") is None and bad.find("failure") is not None
+    assert command(env, "test", path, "--only", "good", "--no-report", "--compare", run).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["--leg", "pigeon"], 2, "pigeon is none of wav, sip, webrtc"),
+        (["--line", "telegraph"], 2, "telegraph is none of"),
+        (["nowhere.yaml"], 1, "nowhere.yaml does not exist"),
+        (["--only", "nothing is called so"], 1, "There is no call to hold"),
+        (["--compare", __file__], 1, "cannot be read as an earlier run"),
+    ],
+)
+def test_wrong_usage_is_told_in_a_sentence(
+    arguments: list[str], status: int, sentence: str, env: dict[str, str]
+) -> None:
+    done = command(env, "test", *arguments)
+    assert done.returncode == status and sentence in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_a_folder_of_recordings_without_a_table_becomes_calls(env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "mine.wav").write_bytes((FIXTURES / "number-12-300000000002.wav").read_bytes())
+    run = tmp_path / "run.json"
+    done = command(env, "test", tmp_path, "--no-report", "--json", run, "--reveal")
+    assert done.returncode == 0, done.stderr
+    turns = json.loads(run.read_text())["calls"][0]["turns"]
+    assert NUMBER in [turn.get("digits") for turn in turns]
+
+
+@pytest.mark.parametrize("leg", [pytest.param("sip", marks=pytest.mark.sip), "webrtc"])
+def test_calls_go_by_telephone_and_from_a_browser_as_from_recordings(leg: str, chosen: Settings) -> None:
+    wanted = (
+        "A number of 12 digits is said, confirmed, and its bill told [number 300000000002",
+        "Keys are typed ahead [after 200]",
+    )
+    cases = [case for case in CASES if case.name.startswith(wanted)]
+    results = hold(on(leg, *cases), chosen)  # type: ignore[arg-type]
+    assert len(results) == 2
+    for result in results:
+        assert not result.failures
+        assert result.held.bot_sound.duration_ms > 5000
