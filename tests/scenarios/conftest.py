@@ -1,7 +1,7 @@
 """What tests of scenarios share: the calls of all of them, held once.
 
-On recordings the bot speaks by a fake voice, because its own would render for minutes; its ears, its conversation and
-its books are the real ones. `voicebot test` holds the same calls by the real voice, and so do the tests on other legs.
+The bot speaks by a fake voice, because its own would render for minutes; its ears, its conversation, its books and its
+legs are the real ones. `voicebot test` holds the same calls by the real voice.
 """
 
 from __future__ import annotations
@@ -34,9 +34,14 @@ def hold(todo: Sequence[Job], chosen: Settings) -> list[Result]:
 
     async def run() -> None:
         legs = {job.leg for job in todo}
-        voice = FakeSynthesizer(ms_per_letter=MS_PER_LETTER) if legs == {"wav"} else None
+        voice = FakeSynthesizer(ms_per_letter=MS_PER_LETTER)
         async with open_bench(chosen, legs, voice=voice) as bench:
-            await hold_all(bench, todo, 2, lambda held: results.update({id(held.job): judge(held)}))
+            await hold_all(
+                bench,
+                todo,
+                2 if legs == {"wav"} else len(todo),
+                lambda held: results.update({id(held.job): judge(held)}),
+            )
 
     logs.configure(level="error")
     asyncio.run(run())
