@@ -227,7 +227,7 @@ def test_an_api_key_is_printed_with_the_settings_that_know_it(env: dict[str, str
 
 @pytest.mark.parametrize("setting, what", [("RECOGNITION__MODEL", "recognition"), ("VOICE__NAME", "voice")])
 def test_check_says_what_is_missing_and_a_call_does_not_begin(setting: str, what: str, env: dict[str, str]) -> None:
-    broken = env | {f"VOICEBOT_{setting}": "/nowhere/at-all.onnx"}
+    broken = env | {f"VOICEBOT_{setting}": "/nowhere/at-all.onnx", "VOICEBOT_VOICE__FALLBACKS": "[]"}
     done = run("check", env=broken)
     assert done.returncode == 1 and f"missing  {what}" in done.stdout and "/nowhere/at-all" in done.stdout
     done = run("call", "--hang-up-after", "100", env=broken)

@@ -31,7 +31,7 @@ async def test_no_state_has_a_serious_problem(playwright: Playwright, bot: Bot) 
         await expect(page.locator("voicebot-call [role=alert]")).to_contain_text("Няма микрофон")
         assert not await serious_problems(page), "without a microphone"
         await page.get_by_role("button", name="Без микрофон, с клавиши").click()
-        await expect(page.locator("voicebot-call [role=log]")).to_contain_text("Здравейте!")
+        await expect(page.locator("voicebot-call [role=log]")).to_contain_text("Това е справката")
         await page.keyboard.press("7")
         assert not await serious_problems(page), "in a call"
         await page.get_by_role("button", name="Затваряне").click()
@@ -51,7 +51,7 @@ async def test_the_keyboard_alone_is_enough(playwright: Playwright, bot: Bot) ->
                 break
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("button", name="Затваряне")).to_be_focused()
-        await expect(page.locator("voicebot-call [role=log]")).to_contain_text("Здравейте!")
+        await expect(page.locator("voicebot-call [role=log]")).to_contain_text("Това е справката")
         for key in "300000000001#":
             await page.keyboard.press(key)
         await expect(page.locator("voicebot-call [role=log]")).to_contain_text("45,30 евро")

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 async def call_without_microphone(page: Page) -> None:
     await page.get_by_role("button", name="Без микрофон, с клавиши").click()
-    await expect(page.locator("voicebot-call [role=log]")).to_contain_text("Здравейте!")
+    await expect(page.locator("voicebot-call [role=log]")).to_contain_text("Това е справката")
 
 
 async def reads(page: Page, title: str) -> None:
