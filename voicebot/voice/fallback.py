@@ -64,7 +64,8 @@ class FallbackSynthesizer:
                 voice = opened()
             except VoiceUnavailable as error:
                 first = first or error
-                log.error("voice failed", voice=name, reason=str(error))
+                if self._waiting:
+                    log.error("voice failed", voice=name, reason=str(error))
                 continue
             if first is not None:
                 self.failure = self.failure or _sentence(first)
