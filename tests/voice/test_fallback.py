@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 import pytest
+from structlog.testing import CapturingLogger
 
 from tests.fakes.synthesizer import FakeSynthesizer
 from voicebot.audio.sound import Sound
@@ -31,32 +32,39 @@ def chain(*voices: Synthesizer | Callable[[], Synthesizer]) -> FallbackSynthesiz
     )
 
 
-def test_while_the_chosen_voice_works_no_other_speaks(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> CapturingLogger:
+    logger = CapturingLogger()
+    monkeypatch.setattr("voicebot.voice.fallback.log", logger)
+    return logger
+
+
+def test_while_the_chosen_voice_works_no_other_speaks(log: CapturingLogger) -> None:
     one, two = FakeSynthesizer(name="one"), FakeSynthesizer(name="two")
     voices = chain(one, two)
     voices.synthesize("да")
     assert (one.texts, two.texts, voices.name, voices.failure) == (["да"], [], "one", "")
-    assert "voice" not in "".join(capsys.readouterr())
+    assert "voice" not in str(log.calls)
 
 
 def test_a_voice_that_is_missing_at_the_start_is_replaced_and_the_log_says_so(
-    capsys: pytest.CaptureFixture[str],
+    log: CapturingLogger,
 ) -> None:
     voices = chain(missing, FakeSynthesizer(name="two"))
     assert voices.name == "two" and "not here yet" in voices.failure
-    logged = "".join(capsys.readouterr())
+    logged = str(log.calls)
     assert "voice replaced" in logged and "voice-1" in logged and "not here yet" in logged
 
 
 def test_a_voice_that_fails_in_a_call_is_replaced_for_good_and_its_words_stay_out_of_the_log(
-    capsys: pytest.CaptureFixture[str],
+    log: CapturingLogger,
 ) -> None:
     broken, two = Broken(name="one"), FakeSynthesizer(name="two")
     voices = chain(broken, two)
     for text in ("да", "три нула нула", "не"):
         voices.synthesize(text)
     assert two.texts == ["три нула нула", "не"] and len(broken.spoken) == 2
-    logged = "".join(capsys.readouterr())
+    logged = str(log.calls)
     assert logged.count("voice replaced") == 1 and "нула" not in logged
 
 
