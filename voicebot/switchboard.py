@@ -20,9 +20,9 @@ from voicebot.billing.opening import open_store
 from voicebot.call import Call, CallRecord, Services
 from voicebot.errors import VoicebotError
 from voicebot.hearing.vosk_recognizer import VoskRecognizer
+from voicebot.keeping import keep
 from voicebot.legs.leg import CallLeg
-from voicebot.scenarios.keeping import keep
-from voicebot.scenarios.observation import Observation, ObservedLeg
+from voicebot.observation import Observation, ObservedLeg
 from voicebot.settings import Settings
 from voicebot.voice.cache import CachedSynthesizer
 from voicebot.voice.fallback import FallbackSynthesizer

@@ -7,7 +7,7 @@ from voicebot.dialog.catalogue import Catalogue
 from voicebot.dialog.conversation import Phase
 from voicebot.dialog.events import Answered, CallerHungUp, Heard, KnownNumbers, LookedUp, StoreFailed, TransferRefused
 from voicebot.hearing.events import BargeIn, KeyPressed, KeysEntered, NoInput, PartialReading, TurnEnded
-from voicebot.scenarios.observation import Observed
+from voicebot.observation import Observed
 from voicebot.scenarios.results import Result, failure_text
 
 NUMBER, CONFIRMATION, MENU, PERSON = Phase.NUMBER, Phase.CONFIRMATION, Phase.MENU, Phase.PERSON

@@ -27,6 +27,16 @@ def levels_db(samples: Samples) -> Levels:
     return levels
 
 
+def active_level_db(signal: NDArray[np.float64], rate_hz: int) -> float:
+    """Mean power of the frames of 5 ms that lie within 25 dB of the loudest, in dB below full scale.
+
+    A plain stand-in for the active speech level of ITU-T P.56; `signal` is floats in [-1, 1], not silence.
+    """
+    size = rate_hz * 5 // 1000
+    power = np.square(np.pad(signal, (0, -len(signal) % size)).reshape(-1, size)).mean(axis=1)
+    return float(10 * np.log10(power[power > power.max() * 10**-2.5].mean()))
+
+
 class SlowGain:
     """Raises a quiet voice, frame by frame, to where a recogniser hears it well; it never clips and never lowers.
 

@@ -40,7 +40,7 @@ class Phrase:
     pause_ms: int
     """Silence behind it."""
     emphasis: bool = False
-    """Whether it is spoken more clearly and a little slower."""
+    """Whether it is the word that matters; no voice speaks it otherwise yet."""
 
 
 _Sentence = tuple[ssml.Span, ...]

@@ -24,6 +24,7 @@ from voicebot.evaluation.recordings import read_sound
 from voicebot.language.numbers import grouped
 from voicebot.language.text import spell_figures
 from voicebot.legs.leg import CallLeg
+from voicebot.observation import Observation, ObservedLeg
 from voicebot.scenarios.caller import Caller, Part
 from voicebot.scenarios.legs import RealLeg, ScriptedLeg, Show, open_leg
 from voicebot.scenarios.lines import (
@@ -36,7 +37,6 @@ from voicebot.scenarios.lines import (
     named_lines,
     sound_of,
 )
-from voicebot.scenarios.observation import Observation, ObservedLeg
 from voicebot.scenarios.reading import Case, is_sound_file
 from voicebot.scenarios.scenario import CALLER, LegName, Turn
 from voicebot.settings import Audit, Settings, Store

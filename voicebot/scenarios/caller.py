@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voicebot.audio.sound import Sound
-from voicebot.scenarios.observation import Observation
+from voicebot.observation import Observation
 from voicebot.scenarios.scenario import Turn
 
 KEY_INTERVAL_MS = 200

@@ -114,7 +114,7 @@ def run_scenarios(chosen: Settings, paths: Sequence[Path], wanted: Wanted, files
         TimeElapsedColumn(),
         TextColumn("{task.fields[now]}"),
     )
-    with Progress(*columns, TextColumn("{task.fields[now]}"), console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=len(todo), now="")
 
         def done(one: Held) -> None:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from voicebot.acoustics import telephone
 from voicebot.acoustics.telephone import Random, Wave
+from voicebot.audio.level import active_level_db
 from voicebot.audio.sound import FRAME_MS, FRAME_SAMPLES, TELEPHONE_RATE_HZ, Samples, Sound
 
 JITTER_BUFFER_MS = 60
@@ -118,7 +119,7 @@ class OpenLine:
         self._line = line
         self._rng = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]))
         waves = [_wave(sound) for sound in speech]
-        levels = [_active_level_db(wave, TELEPHONE_RATE_HZ) for wave in waves if wave.any()]
+        levels = [active_level_db(wave / 32768.0, TELEPHONE_RATE_HZ) for wave in waves if wave.any()]
         self._speech_db = float(np.mean(levels)) if levels else SPEECH_DB
         self._around = self._noise(10 * TELEPHONE_RATE_HZ)
         self._position = 0
@@ -177,14 +178,7 @@ def levelled(sound: Sound, level_db: float) -> Sound:
 
 def at_speech_level(sound: Sound) -> Sound:
     """Speech at `SPEECH_DB`."""
-    return levelled(sound, SPEECH_DB - _active_level_db(sound.samples.astype(np.float64), sound.rate_hz))
-
-
-def _active_level_db(wave: Wave, rate_hz: int) -> float:
-    """Mean power of the frames of 5 ms that lie within 25 dB of the loudest, in dB below full scale."""
-    size = rate_hz * 5 // 1000
-    power = np.square(np.pad(wave / 32768.0, (0, -len(wave) % size)).reshape(-1, size)).mean(axis=1)
-    return float(10 * np.log10(power[power > power.max() * 10**-2.5].mean()))
+    return levelled(sound, SPEECH_DB - active_level_db(sound.samples / 32768.0, sound.rate_hz))
 
 
 def _wave(sound: Sound) -> Wave:

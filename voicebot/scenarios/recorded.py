@@ -17,8 +17,8 @@ from voicebot.errors import VoicebotError
 from voicebot.evaluation.recordings import Recording, SetError, read_set
 from voicebot.evaluation.scoring import Said
 from voicebot.evaluation.trials import said_in
+from voicebot.keeping import CALL_FILE, SOUND_FILE, read_call
 from voicebot.language.srgs import Grammar, load_grammar
-from voicebot.scenarios.keeping import CALL_FILE, SOUND_FILE, read_call
 from voicebot.scenarios.reading import Case, ScenarioError, is_sound_file
 from voicebot.scenarios.scenario import Scenario, Turn, Understood, schema
 from voicebot.settings import Settings

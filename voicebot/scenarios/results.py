@@ -18,8 +18,8 @@ from voicebot.evaluation.scoring import Said, Trial
 from voicebot.evaluation.trials import words_of
 from voicebot.hearing.events import KeysEntered, TurnEnded
 from voicebot.hearing.recognizer import Reading
+from voicebot.observation import Observed
 from voicebot.scenarios.bench import Held
-from voicebot.scenarios.observation import Observed
 from voicebot.scenarios.reading import is_sound_file, names_prompt
 from voicebot.scenarios.scenario import Turn, Understood
 

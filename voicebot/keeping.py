@@ -17,7 +17,7 @@ from voicebot.call import BotTurn, CallRecord
 from voicebot.dialog.events import CallerHungUp
 from voicebot.errors import VoicebotError
 from voicebot.hearing.events import KeysEntered, NoInput, TurnEnded
-from voicebot.scenarios.observation import Observation, Observed
+from voicebot.observation import Observation, Observed
 
 FORMAT = "voicebot-call-1"
 CALL_FILE, SOUND_FILE = "call.json", "caller.wav"
