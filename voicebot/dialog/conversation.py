@@ -160,11 +160,11 @@ class Conversation:
             case KnownNumbers():
                 return self._on_known_numbers(state, event)
             case StoreFailed():
-                return self._to_person(state, Prompt("store_failed"))
+                return self._to_person(state, Prompt("store_failed")) if state.phase is Phase.BOOKS else (state, [])
             case Heard():
                 return replace(state, informed=state.informed or event.mark == SUM_TOLD), []
             case TransferRefused():
-                return self._without_person(replace(state, outcome=None, staffed=False), Prompt("nobody_free"))
+                return self._on_transfer_refused(state)
             case CallerHungUp():
                 outcome = Outcome.INFORMED if state.informed else Outcome.ABANDONED
                 return replace(state, phase=Phase.OVER, outcome=outcome), []
@@ -367,6 +367,11 @@ class Conversation:
             return self._without_person(state, *(reasons or (Prompt("nobody_there"),)))
         say = Say((*reasons, Prompt("transfer")))
         return replace(state, phase=Phase.PERSON, outcome=Outcome.TRANSFERRED), [say, Transfer()]
+
+    def _on_transfer_refused(self, state: State) -> Step:
+        if state.phase is not Phase.PERSON:
+            return state, []
+        return self._without_person(replace(state, outcome=None, staffed=False), Prompt("nobody_free"))
 
     def _without_person(self, state: State, *prompts: Prompt) -> Step:
         if state.phase is Phase.CONFIRMATION and state.candidate is not None:
