@@ -1,6 +1,6 @@
 # make run     installs, makes demonstration bills, answers calls
 # make test    installs what tests need and passes them
-# make tester  installs what voicebot test needs, and renders the fixed prompts
+# make tester  installs what voicebot test needs
 # make check   linting and types
 # make graphs  compiles grammars/ and bg_lexicon/ into models/
 # make model   synthesises, trains and exports the acoustic model into build/model-candidate (hours); SMOKE=1: a useless one in minutes
@@ -18,13 +18,13 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 .PHONY: run test tester check graphs model fixtures screenshots browser-load bench phone sets hearing
 .DELETE_ON_ERROR:
 
-run: .venv/warm
+run: .venv/run
 	$(BIN)/voicebot serve --demonstration
 
 test: .venv/dev
 	$(BIN)/pytest -n 2 --dist loadfile
 
-tester: .venv/warm
+tester: .venv/run
 
 check: .venv/dev
 	$(BIN)/ruff check .
@@ -85,6 +85,3 @@ hearing: .venv/bench
 	sh deploy/test-packages.sh
 	touch $@ .venv/run
 
-.venv/warm: voicebot/dialog/prompts/bg.toml .venv/run
-	$(BIN)/voicebot voices warm
-	touch $@

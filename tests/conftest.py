@@ -22,6 +22,7 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "VOICEBOT_SIP__LISTEN": "",
         "VOICEBOT_STORE__URL": str(folder / "bills.sqlite"),
         "VOICEBOT_VOICE__CACHE": str(_of_all_workers(tmp_path_factory) / "phrases"),
+        "VOICEBOT_VOICE__REHEARSE": "false",
         "VOICEBOT_VOICE__FOLDER": str(folder / "voices"),
     }
 

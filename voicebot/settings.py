@@ -253,6 +253,8 @@ class Voice(_Section):
     """Where rendered phrases are kept."""
     cache_bytes: int = Field(500_000_000, ge=0)
     """Most that they may take."""
+    rehearse: bool = True
+    """Whether the fixed phrases are rendered when the bot starts: what opens a call before the first one is taken."""
 
 
 class OperatorHours(_Section):

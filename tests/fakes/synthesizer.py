@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 
 import numpy as np
 
@@ -20,6 +21,7 @@ class FakeSynthesizer:
         rate_hz: int = TELEPHONE_RATE_HZ,
         ms_per_letter: int = 10,
         fails_on: str | None = None,
+        takes_s: float = 0.0,
     ) -> None:
         self.name = name
         self.spoken: list[tuple[str, str]] = []
@@ -27,9 +29,11 @@ class FakeSynthesizer:
         self._rate_hz = rate_hz
         self._ms_per_letter = ms_per_letter
         self._fails_on = fails_on
+        self._takes_s = takes_s
 
     def synthesize(self, text: str, language: str = "bg") -> Sound:
         self.spoken.append((text, language))
+        time.sleep(self._takes_s)
         if any(character.isdigit() for character in text):
             raise AssertionError(f"A voice was given figures instead of words: {text}")
         if self._fails_on is not None and self._fails_on in text:

@@ -103,7 +103,7 @@ class Catalogue:
 
     @property
     def fixed(self) -> list[Phrase]:
-        """The phrases in which no value stands, to be rendered ahead."""
+        """The phrases in which no value stands, to be rendered ahead, in the order of the catalogue's file."""
         return self._without_values({})
 
     @property
@@ -162,7 +162,7 @@ class Catalogue:
     def _without_values(self, words: Mapping[str, Sequence[str]]) -> list[Phrase]:
         """The phrases of all prompts that hold no other value than `words`, given by the type of slot."""
         found: dict[Phrase, None] = {}
-        for name in sorted(self._sentences):
+        for name in self._sentences:
             types = self._slots[name]
             if words and not words.keys() & set(types.values()):
                 continue

@@ -7,7 +7,7 @@ import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 
 import structlog
@@ -15,6 +15,7 @@ import uvicorn
 
 from voicebot.errors import VoicebotError
 from voicebot.legs.sip import Telephone
+from voicebot.rehearsal import rehearse
 from voicebot.settings import Settings
 from voicebot.switchboard import Switchboard, open_services
 from voicebot.web.app import create_app
@@ -38,7 +39,11 @@ async def run(settings: Settings) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        async with _telephone(settings, switchboard) as telephone, asyncio.TaskGroup() as tasks:
+        async with (
+            rehearse(services) if settings.voice.rehearse else nullcontext(),
+            _telephone(settings, switchboard) as telephone,
+            asyncio.TaskGroup() as tasks,
+        ):
             tasks.create_task(server.serve(sockets=[door]))
             gc.freeze()  # what stands here stands to the end: collections took a fifth of the event loop's time with it
             log.info("ready", web=f"http://{settings.web.listen}/", sip=telephone.address if telephone else None)
