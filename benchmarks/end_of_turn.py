@@ -101,7 +101,9 @@ def main() -> int:
         for complete_ms in options.complete_ms:
             for condition in CONDITIONS[:2]:
                 found: dict[str, list[tuple[bool, int]]] = {grammar: [] for grammar in asked}
-                for number, row in enumerate(track(rows, f"{complete_ms} ms, {condition.name}", Console(stderr=True))):
+                for number, row in enumerate(
+                    track(rows, f"{complete_ms} ms, {condition.name}", console=Console(stderr=True))
+                ):
                     sound = send(read_sound(folder / row["path"]), condition, NOISES[number % 3], [number], voices)
                     turn = turn_of(recognizer, asked[row["grammar"]], sound, complete_ms)
                     if turn is not None:
