@@ -13,7 +13,8 @@ from tests.fakes.recognizer import FakeRecognizer, command, number
 from tests.fakes.sound import speechlike
 from tests.fakes.store import TODAY, FakeStore, account, invoice
 from tests.fakes.synthesizer import FakeSynthesizer
-from voicebot.audio.sound import Sound
+from tests.heard import BILL, prompts_heard
+from voicebot.audio.sound import Samples, Sound
 from voicebot.audio.tones import dtmf
 from voicebot.billing.disclosure import Disclosures
 from voicebot.billing.identifier import DEFAULT_SCHEMES, Identifier
@@ -27,6 +28,7 @@ from voicebot.errors import VoicebotError
 from voicebot.hearing.recognizer import Reading
 from voicebot.language.dates import LOCAL_TIME
 from voicebot.legs.wav import WavLeg
+from voicebot.observation import Observation
 
 OWING = account("300000000001", invoice("27.80"), invoice("17.50"))
 
@@ -111,6 +113,30 @@ async def test_when_there_is_no_operator_none_is_offered() -> None:
     record = await hold(WavLeg(), replace(services(), operator=str))
     assert record.outcome is Outcome.ENDED and "обадете се отново по-късно" in said(record)
     assert "служител" not in said(record)
+
+
+class CoughingLeg(WavLeg):
+    """Keys a number ahead, and makes a sound at some moments of the call."""
+
+    def __init__(self, *coughs_ms: int) -> None:
+        super().__init__(keys="300000000001#")
+        self._coughs_ms = coughs_ms
+
+    def _caller_frame(self, now_ms: int) -> Samples:
+        if now_ms in self._coughs_ms:
+            self._speaking.extend(speechlike(300).frames())
+        return super()._caller_frame(now_ms)
+
+
+@pytest.mark.parametrize("coughs_ms", [(5000,), (6000, 9000), (7000, 8000, 9000)])
+async def test_a_cough_that_stops_the_bill_has_it_taken_up_again(coughs_ms: tuple[int, ...]) -> None:
+    shared, observation = services(*[command("end", 0.27)] * 3), Observation()
+    watched = replace(shared, conversation=observation.watch(shared.conversation))
+    record = await hold(CoughingLeg(*coughs_ms), watched)
+    heard = prompts_heard(observation, record)
+    assert heard[: 1 + len(BILL)] == ["keyed_back", *BILL]
+    cut = [turn for turn in record.turns[1:] if isinstance(turn, BotTurn) and turn.interrupted and turn.prompts_begun]
+    assert len(cut) == 1, "behind the first cough, only what is understood stops the bill"
 
 
 async def test_where_speech_is_off_only_keys_answer_and_are_asked_for() -> None:

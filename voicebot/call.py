@@ -27,6 +27,7 @@ from voicebot.dialog.conversation import Conversation, State
 from voicebot.dialog.events import (
     Answered,
     CallerHungUp,
+    CutOff,
     DialogEvent,
     Heard,
     KnownNumbers,
@@ -173,7 +174,7 @@ class Call:
         self._now_ms = 0
         self._received_s = 0.0
         self._answer_due: _AnswerDue | None = None
-        self._live: dict[Playback, tuple[BotTurn, str | None]] = {}
+        self._live: dict[Playback, tuple[BotTurn, Say]] = {}
         self._ending: Transfer | HangUp | None = None
         self._over = False
         self._foresight: asyncio.Future[None] = asyncio.Future()
@@ -220,12 +221,12 @@ class Call:
             case KeyPress():
                 await self._take(*self._listener.press(media.key, media.at_ms))
             case PlaybackEnded():
-                turn, mark = self._live.pop(media.playback)
+                turn, say = self._live.pop(media.playback)
                 turn.interrupted = media.playback.stopped
                 turn.began_ms = media.at_ms - round(media.playback.heard_ms)
                 turn.ended_ms = media.at_ms
-                if mark and not turn.interrupted:
-                    await self._take(Heard(mark))
+                if say.mark and not turn.interrupted:
+                    await self._take(Heard(say.mark))
             case HungUp():
                 self._over = True
                 await self._take(CallerHungUp())
@@ -270,8 +271,7 @@ class Call:
             case Say():
                 self._say(action)
             case Hush():
-                for playback in self._live:
-                    playback.stop()
+                return self._hush()
             case Listen():
                 return self._listener.expect(action.expectation, self._now_ms)
             case LookUp():
@@ -294,7 +294,7 @@ class Call:
         )
         self.record.turns.append(turn)
         playback = self._leg.play()
-        self._live[playback] = (turn, action.mark)
+        self._live[playback] = (turn, action)
         shown = self._captions.say([catalogue.written(prompt) for prompt in action.prompts])
         phrases: list[tuple[Phrase, Callable[[], None] | None]] = [
             (phrase, partial(_begin, turn, show) if i == 0 else None)
@@ -302,6 +302,13 @@ class Call:
             for i, phrase in enumerate(catalogue.phrases(prompt))
         ]
         self._tasks.create_task(self._speak(playback, phrases))
+
+    def _hush(self) -> list[DialogEvent]:
+        """Stop what is being said and what waits behind it."""
+        sounding = [playback for playback in self._live if not (playback.stopped or playback.ended)]
+        for playback in sounding:
+            playback.stop()
+        return [CutOff(say, turn.prompts_begun) for turn, say in map(self._live.__getitem__, sounding)]
 
     async def _speak(self, playback: Playback, phrases: list[tuple[Phrase, Callable[[], None] | None]]) -> None:
         """Render phrase by phrase into the playback, each with what its first sound sets off, until it is stopped."""
