@@ -77,6 +77,12 @@ async def test_a_spoken_number_is_confirmed_and_the_bill_told() -> None:
     assert said(record).endswith("Дочуване!")
 
 
+async def test_the_sum_is_said_with_emphasis() -> None:
+    shared = services()
+    await hold(WavLeg(keys="300000000001#"), shared)
+    assert shared.synthesizer.emphasised == ["четиридесет и пет евро", "и тридесет цента."]  # type: ignore[attr-defined]
+
+
 async def test_each_utterance_is_read_with_the_grammar_of_its_question() -> None:
     shared = services(number("300000000001"), command("yes"), command("end"))
     await hold(says(), shared)
@@ -171,7 +177,7 @@ async def test_books_that_do_not_answer_in_time_have_failed() -> None:
 
 async def test_a_voice_that_fails_ends_the_call_with_its_sentence() -> None:
     class Mute(FakeSynthesizer):
-        def synthesize(self, text: str, language: str = "bg") -> Sound:
+        def synthesize(self, text: str, language: str = "bg", *, emphasis: bool = False) -> Sound:
             raise VoicebotError("The voice is hoarse: give it tea.")
 
     with pytest.raises(VoicebotError, match="give it tea"):
@@ -191,10 +197,10 @@ async def test_while_one_phrase_is_rendered_keys_are_still_heard() -> None:
     release = threading.Event()
 
     class Slow(FakeSynthesizer):
-        def synthesize(self, text: str, language: str = "bg") -> Sound:
+        def synthesize(self, text: str, language: str = "bg", *, emphasis: bool = False) -> Sound:
             if "Добър ден" in text:
                 release.wait(10)
-            return super().synthesize(text, language)
+            return super().synthesize(text, language, emphasis=emphasis)
 
     class Typing(WavLeg):
         async def receive(self):  # type: ignore[no-untyped-def]
@@ -224,10 +230,10 @@ async def test_the_answer_is_rendered_while_the_caller_still_confirms() -> None:
     rendered_before: list[bool] = []
 
     class Telling(FakeSynthesizer):
-        def synthesize(self, text: str, language: str = "bg") -> Sound:
+        def synthesize(self, text: str, language: str = "bg", *, emphasis: bool = False) -> Sound:
             if text.startswith("Имате две неплатени фактури"):
                 rendered.set()
-            return super().synthesize(text, language)
+            return super().synthesize(text, language, emphasis=emphasis)
 
     class Confirming(WavLeg):
         """Stands still at the caller's "yes" until the answer is there, and notes that it was not asked for yet."""

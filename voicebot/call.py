@@ -316,7 +316,7 @@ class Call:
             for phrase, began in phrases:
                 if playback.stopped:
                     break
-                sound = await self._in_executor(partial(self._render, phrase.text, playback.rate_hz))
+                sound = await self._in_executor(partial(self._render, phrase, playback.rate_hz))
                 if self._answer_due is not None and not playback.stopped:
                     passed_ms = (self._services.monotonic() - self._answer_due.since_s) * 1000
                     self.record.latency_ms.append(round(self._answer_due.waited_ms + passed_ms))
@@ -326,9 +326,10 @@ class Call:
         finally:
             playback.end()
 
-    def _render(self, text: str, rate_hz: int) -> Sound:
+    def _render(self, phrase: Phrase, rate_hz: int) -> Sound:
         """Blocking; resampled here, off the event loop."""
-        return self._services.synthesizer.synthesize(text, self._services.catalogue.language).resampled(rate_hz)
+        voice, language = self._services.synthesizer, self._services.catalogue.language
+        return voice.synthesize(phrase.text, language, emphasis=phrase.emphasis).resampled(rate_hz)
 
     async def _get_ready(self, identifier: Identifier) -> None:
         """Render the answer into the phrase cache while the caller still hears the number; a failure shows later."""
@@ -338,7 +339,7 @@ class Call:
                 return
             for prompt in self._services.conversation.answer(account, self._services.today()):
                 for phrase in self._services.catalogue.phrases(prompt):
-                    await self._in_executor(partial(self._render, phrase.text, TELEPHONE_RATE_HZ))
+                    await self._in_executor(partial(self._render, phrase, TELEPHONE_RATE_HZ))
 
     async def _look_up(self, identifier: Identifier) -> DialogEvent:
         self.record.identifier = identifier
