@@ -29,6 +29,7 @@ from voicebot.hearing.recognizer import Reading
 from voicebot.language.dates import LOCAL_TIME
 from voicebot.legs.wav import WavLeg
 from voicebot.observation import Observation
+from voicebot.voice.cache import CachedSynthesizer
 
 OWING = account("300000000001", invoice("27.80"), invoice("17.50"))
 
@@ -249,6 +250,18 @@ async def test_the_answer_is_rendered_while_the_caller_still_confirms() -> None:
     record = await asyncio.wait_for(call.run(), 30)
     shared.executor.shutdown()
     assert rendered_before == [True] and record.outcome is Outcome.INFORMED
+
+
+async def test_a_usual_bill_is_told_from_what_was_rendered_ahead(tmp_path: Path) -> None:
+    voice = FakeSynthesizer()
+    cached = CachedSynthesizer(voice, tmp_path, memory_bytes=10**9)
+    shared = replace(services(), synthesizer=cached)
+    for phrase in [*shared.catalogue.fixed, *shared.catalogue.values]:
+        cached.synthesize(phrase.text, emphasis=phrase.emphasis, keep=False)
+    ahead = len(voice.spoken)
+    record = await hold(WavLeg(keys="300000000001#"), shared)
+    assert "четиридесет и пет евро" in said(record)
+    assert voice.texts[ahead:] == ["двадесет и трети ноември, шест часа."], "the moment of the data alone"
 
 
 async def test_an_answer_that_was_got_ready_is_not_told_when_the_number_is_wrong() -> None:

@@ -80,6 +80,11 @@ class CachedSynthesizer:
         """Name of the voice behind the cache."""
         return self._voice.name
 
+    @property
+    def bytes_on_disk(self) -> int:
+        """What its files take, as far as this process knows."""
+        return self._on_disk
+
     def synthesize(self, text: str, language: str = "bg", *, emphasis: bool = False, keep: bool = True) -> Sound:
         """Speak `text`; see `Synthesizer`. With `keep=False` nothing that was not there before reaches the disk."""
         parts = list(self.stream(text, language, emphasis=emphasis, keep=keep))
