@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import random
 import secrets
 import sys
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
@@ -34,9 +36,11 @@ from voicebot.billing.disclosure import Disclosures
 from voicebot.billing.inquiry import Inquiries, Visit
 from voicebot.billing.opening import open_store
 from voicebot.billing.store import History
+from voicebot.dialog.catalogue import Phrase
 from voicebot.errors import VoicebotError
 from voicebot.operations import logs
 from voicebot.settings import Settings
+from voicebot.voice.cache import CachedSynthesizer
 from voicebot.voice.voices import fetch, known_voices
 
 T = TypeVar("T")
@@ -46,6 +50,9 @@ app.add_typer(voices_app, name="voices")
 store_app = typer.Typer(no_args_is_help=True, help="The billing store: its tables, whether it adds up.")
 app.add_typer(store_app, name="store")
 err = Console(stderr=True)
+
+_SAMPLE = 20
+"""Phrases by which the time and the size of the others are estimated."""
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 StoreOption = Annotated[str | None, typer.Option("--store", help="Billing store: a database URL or an SQLite file.")]
@@ -481,17 +488,53 @@ def fetch_voice(
 
 
 @voices_app.command("warm")
-def warm(voice: VoiceOption = None, config: Config = None) -> None:
-    """Render the fixed prompts and the digits ahead, so that the first call does not wait for them."""
+def warm(
+    values: Annotated[
+        bool, typer.Option("--values", help="Then the usual values too: counts, sums, days, groups of digits.")
+    ] = False,
+    voice: VoiceOption = None,
+    config: Config = None,
+) -> None:
+    """Render the fixed prompts ahead, so that no caller waits for them; run it again if it was interrupted."""
     from voicebot.switchboard import open_synthesizer
 
     chosen = _settings(config)
-    catalogue = chosen.catalogue
-    synthesizer = open_synthesizer(chosen, voice)
-    missing = [p.text for p in catalogue.fixed if not synthesizer.holds(p.text, catalogue.language)]
-    with Progress(TextColumn("Rendering prompts"), BarColumn(), MofNCompleteColumn(), console=err) as progress:
-        for text in progress.track(missing):
-            synthesizer.synthesize(text, catalogue.language)
+    catalogue, synthesizer = chosen.catalogue, open_synthesizer(chosen, voice)
+    try:
+        _render_ahead("prompts", catalogue.fixed, synthesizer, chosen)
+        if values:
+            usual = catalogue.values
+            random.Random(len(usual)).shuffle(usual)  # so that the first of them tell how long all will take
+            _render_ahead("values", usual, synthesizer, chosen)
+    except KeyboardInterrupt:
+        raise VoicebotError("Interrupted: the same command goes on from here.") from None
+
+
+def _render_ahead(what: str, phrases: Sequence[Phrase], synthesizer: CachedSynthesizer, chosen: Settings) -> None:
+    """Render what the cache lacks; where that is much, the first `_SAMPLE` phrases tell how long and how large it is.
+
+    Raises:
+        VoicebotError: the cache is too small.
+    """
+    language = chosen.catalogue.language
+    missing = [p for p in phrases if not synthesizer.holds(p.text, language, emphasis=p.emphasis)]
+    columns = (TextColumn(f"Rendering {what}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    began_s, began_bytes = time.monotonic(), synthesizer.bytes_on_disk
+    with Progress(*columns, console=err) as progress:
+        task = progress.add_task("", total=len(phrases), completed=len(phrases) - len(missing))
+        for done, phrase in enumerate(missing):
+            if done == _SAMPLE:
+                left = (len(missing) - done) / done
+                minutes = (time.monotonic() - began_s) * left / 60
+                grown = (synthesizer.bytes_on_disk - began_bytes) * left
+                progress.print(f"{len(missing) - done} {what} to go: about {minutes:.0f} min and {grown / 1e6:.0f} MB.")
+                if synthesizer.bytes_on_disk + grown > chosen.voice.cache_bytes:
+                    raise VoicebotError(
+                        f"The {what} would not fit into the phrase cache of {chosen.voice.cache_bytes / 1e6:.0f} MB: "
+                        "raise voice.cache_bytes."
+                    )
+            synthesizer.synthesize(phrase.text, language, emphasis=phrase.emphasis)
+            progress.advance(task)
 
 
 def main() -> None:

@@ -1,4 +1,5 @@
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -107,6 +108,22 @@ def test_speech_with_a_meaning_interrupts_a_prompt_and_a_cough_does_not() -> Non
     events = [event for _, event in line.hears(speechlike(600).then(silence(1000)), bot_speaking=True)]
     assert isinstance(events[0], BargeIn) and isinstance(events[1], TurnEnded)
     line = Line(Reading("", 0.1))
+    assert not line.hears(speechlike(600).then(silence(3000)), bot_speaking=True)
+
+
+def test_an_unsure_command_during_a_prompt_is_no_answer() -> None:
+    line = Line()
+    line.listen_with(Guesses(NOTHING, command("end"), NOTHING, final=command("end", 0.27)))
+    assert not line.hears(speechlike(600).then(silence(3000)), bot_speaking=True)
+
+
+def test_a_hotword_stops_a_prompt_only_once_it_was_said() -> None:
+    line = Line()
+    line.listener.expect(replace(NUMBER, hotword=True), 0)
+    line.recognizer.waiting.extend([[command("operator")], [command("operator", 0.3)]])
+    _, turn = only(line.hears(speechlike(600).then(silence(1000)), bot_speaking=True))
+    assert isinstance(turn, TurnEnded)
+    line.listener.expect(replace(NUMBER, hotword=True), line.now_ms)
     assert not line.hears(speechlike(600).then(silence(3000)), bot_speaking=True)
 
 

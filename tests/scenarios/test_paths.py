@@ -5,7 +5,16 @@ import pytest
 from tests.scenarios.conftest import CASES
 from voicebot.dialog.catalogue import Catalogue
 from voicebot.dialog.conversation import Phase
-from voicebot.dialog.events import Answered, CallerHungUp, Heard, KnownNumbers, LookedUp, StoreFailed, TransferRefused
+from voicebot.dialog.events import (
+    Answered,
+    CallerHungUp,
+    CutOff,
+    Heard,
+    KnownNumbers,
+    LookedUp,
+    StoreFailed,
+    TransferRefused,
+)
 from voicebot.hearing.events import BargeIn, KeyPressed, KeysEntered, NoInput, PartialReading, TurnEnded
 from voicebot.observation import Observed
 from voicebot.scenarios.results import Result, failure_text
@@ -75,6 +84,8 @@ def happened(step: Observed) -> str:
             return "a key"
         case Heard():
             return "sum heard"
+        case CutOff():
+            return "cut off"
         case PartialReading():
             return "a partial reading"
 

@@ -1,8 +1,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import piper
 import pytest
 
+from voicebot.voice import loudness
 from voicebot.voice.piper import PiperVoice
 from voicebot.voice.synthesizer import VoiceUnavailable
 
@@ -37,6 +40,25 @@ def test_weights_that_are_no_model_are_reported(tmp_path: Path) -> None:
     (tmp_path / "a.onnx.json").write_text(json.dumps(config))
     with pytest.raises(VoiceUnavailable, match="cannot be loaded"):
         PiperVoice(tmp_path / "a.onnx").synthesize("пет")
+
+
+class Session:
+    """An ONNX session whose sound is as long as it is told to speak slowly."""
+
+    def run(self, _: None, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        return [np.sin(np.arange(round(8000 * feed["scales"][1])))]
+
+
+def test_what_is_emphasised_is_said_more_slowly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {sign: [0] for sign in "^$_pˈet."}
+    config = piper.config.PiperConfig(1, 1, 8000, "bg", phoneme_id_map=known, phoneme_type="espeak", length_scale=1.5)
+    monkeypatch.setattr(piper.PiperVoice, "load", lambda _: piper.PiperVoice(Session(), config))
+    (tmp_path / "a.onnx").touch()
+    (tmp_path / "a.onnx.json").touch()
+    plain, emphasised = (PiperVoice(tmp_path / "a.onnx").synthesize("пет", emphasis=slow) for slow in (False, True))
+    silence_ms = loudness.LEAD_MS + loudness.TAIL_MS
+    assert plain.duration_ms - silence_ms == pytest.approx(1500, abs=5)
+    assert emphasised.duration_ms - silence_ms == pytest.approx(1500 / 0.9, abs=5)
 
 
 def test_the_name_changes_with_the_configuration(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ class Listener:
                 events.append(PartialReading(reading))
             turn.completeness = self._expectation.spoken(reading)
             before, turn.interrupting = turn.interrupting, _answers(reading, turn.completeness)
-            if bot_speaking and not turn.barged_in and before and turn.interrupting:
+            if bot_speaking and not self._expectation.hotword and not turn.barged_in and before and turn.interrupting:
                 turn.barged_in = True
                 events.append(BargeIn(now_ms))
         if self._timers.end_of_turn.has_ended(
@@ -191,8 +191,7 @@ class Listener:
         self._turn = None
         self._activity.forget()
         assert self._expectation is not None
-        answers = _answers(readings[0], self._expectation.spoken(readings[0])) or readings[0].digits
-        if turn.during_prompt and not turn.barged_in and not answers:
+        if turn.during_prompt and not turn.barged_in and not self._expectation.understood(readings[0]):
             return [PartialReading(Reading("", 0.0))] if turn.partial_text else []
         self._expectation = None
         return [TurnEnded(readings, turn.began_ms, turn.last_voiced_ms)]

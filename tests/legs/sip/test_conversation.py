@@ -38,7 +38,10 @@ class Voicing:
 
     def sounds(self, *prompts: Prompt) -> list[Sound]:
         phrases = [phrase for prompt in prompts for phrase in CATALOGUE.phrases(prompt)]
-        spoken = [(self._synthesizer.synthesize(p.text, "bg").resampled(8000), p.pause_ms) for p in phrases]
+        spoken = [
+            (self._synthesizer.synthesize(p.text, "bg", emphasis=p.emphasis).resampled(8000), p.pause_ms)
+            for p in phrases
+        ]
         return [sound.then(Sound.silence(pause_ms)) for sound, pause_ms in spoken]
 
     def duration_ms(self, *prompts: Prompt) -> int:
