@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from voicebot.audio.level import SlowGain
+from voicebot.audio.level import SlowGain, level_db
 from voicebot.audio.sound import FRAME_MS, Samples
 from voicebot.audio.tones import ToneDetector
 from voicebot.hearing.activity import VoiceActivity
@@ -18,6 +18,14 @@ from voicebot.hearing.expectation import Completeness, Expectation
 from voicebot.hearing.keypad import Keypad
 from voicebot.hearing.recognizer import Reading, Recognizer, RecognizerStream
 from voicebot.hearing.turn import EndOfTurn
+
+ECHO_MS = 300
+"""How late the bot's own voice may come back."""
+ECHO_DB = 40.0
+"""What is quieter until then is taken for it: in dB above one step of int16, as `level_db` has it."""
+
+NOISE_CONFIDENCE = 0.1
+"""What is heard less surely during a prompt, and has not stopped it, is a noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,7 @@ class Listener:
         self._expectation: Expectation | None = None
         self._turn: _Turn | None = None
         self._quiet_since_ms = 0
+        self._echo_until_ms = 0
 
     @property
     def reading(self) -> bool:
@@ -110,9 +119,12 @@ class Listener:
         events: list[HearingEvent] = []
         for key in self._tones.accept(frame) if self.in_band_keys else ():
             events += self.press(key, now_ms)
-        frame = self._gain.accept(frame)
+        if bot_speaking:
+            self._echo_until_ms = now_ms + ECHO_MS
+        echo = now_ms < self._echo_until_ms and level_db(frame) < ECHO_DB
+        frame = self._gain.accept(frame, learn=not echo)
         self._pre_roll.append(frame)
-        voiced = self._activity.accept(frame)
+        voiced = self._activity.accept(frame, echo=echo)
         if self.in_band_keys and self._tones.active:
             voiced = False
             self._activity.forget()
@@ -191,7 +203,10 @@ class Listener:
         self._turn = None
         self._activity.forget()
         assert self._expectation is not None
-        answers = _answers(readings[0], self._expectation.spoken(readings[0])) or readings[0].digits
+        best = readings[0]
+        answers = best.confidence >= NOISE_CONFIDENCE and (
+            best.digits or _answers(best, self._expectation.spoken(best))
+        )
         if turn.during_prompt and not turn.barged_in and not answers:
             return [PartialReading(Reading("", 0.0))] if turn.partial_text else []
         self._expectation = None
