@@ -194,8 +194,19 @@ def test_the_bots_own_echo_is_no_speech_and_the_same_sound_without_the_bot_is() 
     assert isinstance(turn, TurnEnded)
 
 
-def test_speech_without_end_ends_the_turn_at_last() -> None:
-    line = Line(Reading("", 0.1))
+@pytest.mark.parametrize(
+    "reading, waited_ms", [(number("300000000001"), 1800), (number("1000001"), 4800), (Reading("", 0.1), 8000)]
+)
+def test_noise_that_is_taken_for_speech_ends_the_turn_some_time_behind_the_last_word(
+    reading: Reading, waited_ms: int
+) -> None:
+    at_ms, turn = only(Line(reading).hears(speechlike(waited_ms + 500)))
+    assert isinstance(turn, TurnEnded) and at_ms == pytest.approx(waited_ms, abs=300)
+
+
+def test_words_without_end_end_the_turn_at_last() -> None:
+    line = Line()
+    line.listen_with(Guesses(*(Reading(str(i), 0.0) for i in range(600)), final=NOTHING))
     at_ms, turn = only(line.hears(speechlike(31_000)))
     assert isinstance(turn, TurnEnded) and at_ms == pytest.approx(30_000, abs=300)
 

@@ -57,6 +57,8 @@ class _Turn:
     barged_in: bool = False
     partial_text: str = ""
     """The words of the last partial reading."""
+    last_word_ms: int = 0
+    """When they last changed; when the turn was noticed if they never did."""
     stream: RecognizerStream | None = None
     """Opened with the first frame behind the pre-roll."""
 
@@ -158,6 +160,7 @@ class Listener:
             tuple(self._pre_roll),
             began_ms=max(0, now_ms - self._activity.window_ms),
             last_voiced_ms=now_ms,
+            last_word_ms=now_ms,
             during_prompt=bot_speaking,
             next_partial_ms=now_ms,
         )
@@ -182,7 +185,7 @@ class Listener:
             turn.next_partial_ms = now_ms + self._timers.partial_ms
             reading = stream.partial()
             if reading.text != turn.partial_text:
-                turn.partial_text = reading.text
+                turn.partial_text, turn.last_word_ms = reading.text, now_ms
                 events.append(PartialReading(reading))
             turn.completeness = self._expectation.spoken(reading)
             before, turn.interrupting = turn.interrupting, _answers(reading, turn.completeness)
@@ -193,6 +196,7 @@ class Listener:
             completeness=turn.completeness,
             began_ms=turn.began_ms,
             last_voiced_ms=turn.last_voiced_ms,
+            last_word_ms=turn.last_word_ms,
             now_ms=now_ms,
         ):
             events += self._end_turn(turn, stream)
