@@ -58,7 +58,7 @@ class _Turn:
     partial_text: str = ""
     """The words of the last partial reading."""
     last_word_ms: int = 0
-    """When they last changed; when the turn was noticed if they never did."""
+    """When they last changed; if they never did, when the caller's time began."""
     stream: RecognizerStream | None = None
     """Opened with the first frame behind the pre-roll."""
 
@@ -181,6 +181,8 @@ class Listener:
         if voiced:
             turn.last_voiced_ms = now_ms
             turn.during_prompt = bot_speaking
+        if bot_speaking and not turn.partial_text:
+            turn.last_word_ms = now_ms
         if now_ms >= turn.next_partial_ms:
             turn.next_partial_ms = now_ms + self._timers.partial_ms
             reading = stream.partial()
