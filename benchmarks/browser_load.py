@@ -115,6 +115,7 @@ async def main() -> None:
             "VOICEBOT_WEBRTC__MOST_CALLS_PER_ADDRESS": str(max(numbers)),
             "VOICEBOT_WEBRTC__MOST_REQUESTS_PER_MINUTE": "1000",
             "VOICEBOT_LOGS__LEVEL": "error",
+            "VOICEBOT_VOICE__REHEARSE": "false",
             "VOICEBOT_SIP__LISTEN": "",
             "VOICEBOT_AUDIT__FOLDER": str(folder / "audit"),
             "VOICEBOT_INQUIRY__PER_HOUR": "1000000",

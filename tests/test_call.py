@@ -189,7 +189,7 @@ async def test_a_call_of_a_minute_takes_a_fraction_of_a_minute() -> None:
     began_s = time.monotonic()
     leg = says(*[speechlike(8000)] * 5)
     await hold(leg, services())
-    assert leg.reply.duration_ms > 60_000
+    assert leg.reply.duration_ms > 50_000
     assert time.monotonic() - began_s < 20
 
 

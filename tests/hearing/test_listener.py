@@ -195,8 +195,35 @@ def test_after_a_cough_during_a_prompt_the_caller_is_still_listened_to() -> None
     assert isinstance(turn, TurnEnded) and turn.readings[0].digits == "300000000001"
 
 
-def test_speech_without_end_ends_the_turn_at_last() -> None:
-    line = Line(Reading("", 0.1))
+def test_a_cough_that_is_taken_for_a_word_stops_no_prompt_unless_it_is_surely_one() -> None:
+    for confidence, turns in ((0.05, 0), (0.5, 1)):
+        line = Line()
+        line.listen_with(Guesses(NOTHING, final=command("end", confidence)))
+        assert len(line.hears(speechlike(300).then(silence(3000)), bot_speaking=True)) == turns
+
+
+def test_the_bots_own_echo_is_no_speech_and_the_same_sound_without_the_bot_is() -> None:
+    line = Line(number("300000000001"))
+    faint = Sound((speechlike(2000).samples * 0.005).astype(np.int16), 8000)
+    assert not line.hears(faint.then(silence(200)), bot_speaking=True) and not line.recognizer.streams
+    line.hears(silence(400))
+    _, turn = only(line.hears(faint.then(silence(2500))))
+    assert isinstance(turn, TurnEnded)
+
+
+@pytest.mark.parametrize(
+    "reading, waited_ms", [(number("300000000001"), 1800), (number("1000001"), 4800), (Reading("", 0.1), 8000)]
+)
+def test_noise_that_is_taken_for_speech_ends_the_turn_some_time_behind_the_last_word(
+    reading: Reading, waited_ms: int
+) -> None:
+    at_ms, turn = only(Line(reading).hears(speechlike(waited_ms + 500)))
+    assert isinstance(turn, TurnEnded) and at_ms == pytest.approx(waited_ms, abs=300)
+
+
+def test_words_without_end_end_the_turn_at_last() -> None:
+    line = Line()
+    line.listen_with(Guesses(*(Reading(str(i), 0.0) for i in range(600)), final=NOTHING))
     at_ms, turn = only(line.hears(speechlike(31_000)))
     assert isinstance(turn, TurnEnded) and at_ms == pytest.approx(30_000, abs=300)
 

@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
+from aiortc.rtp import is_rtcp
 
 from tests.fakes.sound import speechlike
 from voicebot.audio.sound import FRAME_SAMPLES, Sound
@@ -61,6 +62,30 @@ async def test_sound_goes_both_ways_on_one_clock() -> None:
         assert loudness(heard) > 0.3 * loudness(speechlike(1000).samples) * (1000 / 3000) ** 0.5
         assert loudness(visitor.heard.samples) > 100
         assert isinstance(ended, PlaybackEnded) and ended.playback.heard_ms == 1000
+
+
+async def test_a_lost_packet_does_not_leave_the_ears_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with connected(speechlike(3000)) as (leg, visitor):
+        transport, heard, sent = visitor._peer.getSenders()[0].transport, 0, 0  # loss is made on the wire
+        hear, send = leg._dejitter.put, transport._send_rtp
+
+        def put(frame: np.ndarray) -> None:
+            nonlocal heard
+            heard += 1
+            hear(frame)
+
+        async def lossy(packet: bytes) -> None:
+            nonlocal sent
+            sent += not is_rtcp(packet)
+            if is_rtcp(packet) or sent % 40:
+                await send(packet)
+
+        monkeypatch.setattr(leg._dejitter, "put", put)
+        monkeypatch.setattr(transport, "_send_rtp", lossy)
+        async with asyncio.timeout(30):
+            while sent < 110:
+                await leg.receive()
+        assert 0 <= sent - heard <= 6, "in packets of 20 ms"
 
 
 async def test_keys_come_over_the_channel_and_captions_and_states_go() -> None:

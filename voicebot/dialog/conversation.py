@@ -55,6 +55,9 @@ _NEAR_DAYS = 180
 _GREETINGS = ((5, "greeting_morning"), (10, "greeting_day"), (18, "greeting_evening"), (23, "greeting"))
 """From which hour which greeting is said; before the first hour the last one is."""
 
+_NOISE_CONFIDENCE = 0.1
+"""Digits that are heard less surely while the bot speaks are a noise."""
+
 _HEARINGS = 3
 """How many answers are weighed together."""
 
@@ -437,7 +440,7 @@ class Conversation:
         return Completeness.INCOMPLETE if reading.intent in (None, "yes") else Completeness.COMPLETE
 
     def _number_understood(self, reading: Reading) -> bool:
-        return bool(reading.digits) or self._intent_understood(reading)
+        return (bool(reading.digits) and reading.confidence >= _NOISE_CONFIDENCE) or self._intent_understood(reading)
 
     def _intent_understood(self, reading: Reading) -> bool:
         return self._sure_intent(reading) is not None

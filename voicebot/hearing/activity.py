@@ -29,15 +29,15 @@ class VoiceActivity:
         """How far back speech may have begun when it is noticed."""
         return (self._window.maxlen or 0) * FRAME_MS
 
-    def accept(self, frame: Samples) -> bool:
-        """Whether `frame` (int16 mono, 20 ms at 8 kHz) is voiced.
+    def accept(self, frame: Samples, *, echo: bool = False) -> bool:
+        """Whether `frame` (int16 mono, 20 ms at 8 kHz) is voiced; an echo is not.
 
         Raises:
             ValueError: a frame of another length.
         """
         if len(frame) != FRAME_SAMPLES:
             raise ValueError(f"a frame has {FRAME_SAMPLES} samples, not {len(frame)}")
-        voiced = bool(self._vad.is_speech(frame.tobytes(), TELEPHONE_RATE_HZ))
+        voiced = bool(self._vad.is_speech(frame.tobytes(), TELEPHONE_RATE_HZ)) and not echo
         self._window.append(voiced)
         return voiced
 
