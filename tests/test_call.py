@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.recognizer import FakeRecognizer, command, number
+from tests.fakes.recognizer import FakeRecognizer, FakeStream, command, number
 from tests.fakes.sound import speechlike
 from tests.fakes.store import TODAY, FakeStore, account, invoice
 from tests.fakes.synthesizer import FakeSynthesizer
@@ -125,13 +125,14 @@ async def test_when_there_is_no_operator_none_is_offered() -> None:
 class CoughingLeg(WavLeg):
     """Keys a number ahead, and makes a sound at some moments of the call."""
 
-    def __init__(self, *coughs_ms: int) -> None:
+    def __init__(self, *coughs_ms: int, cough_ms: int = 300) -> None:
         super().__init__(keys="300000000001#")
         self._coughs_ms = coughs_ms
+        self._cough = speechlike(cough_ms)
 
     def _caller_frame(self, now_ms: int) -> Samples:
         if now_ms in self._coughs_ms:
-            self._speaking.extend(speechlike(300).frames())
+            self._speaking.extend(self._cough.frames())
         return super()._caller_frame(now_ms)
 
 
@@ -144,6 +145,29 @@ async def test_a_cough_that_stops_the_bill_has_it_taken_up_again(coughs_ms: tupl
     assert heard[: 1 + len(BILL)] == ["keyed_back", *BILL]
     cut = [turn for turn in record.turns[1:] if isinstance(turn, BotTurn) and turn.interrupted and turn.prompts_begun]
     assert len(cut) == 1, "behind the first cough, only what is understood stops the bill"
+
+
+class SlowToGuess(FakeRecognizer):
+    """Takes a cough for a command only after some partial readings."""
+
+    def __init__(self, guesses: int) -> None:
+        super().__init__([command("end", 0.27)])
+        self.nothing = [Reading("", 0.0)] * guesses
+
+    def stream(self, grammar: str) -> FakeStream:
+        stream = super().stream(grammar)
+        stream.partial = lambda: self.nothing.pop() if self.nothing else stream.readings[0]  # type: ignore[method-assign]
+        return stream
+
+
+@pytest.mark.parametrize("guesses", range(9, 12))
+@pytest.mark.parametrize("cough_ms", [280, 300, 320])
+async def test_a_bill_is_taken_up_whenever_the_cough_is_taken_for_a_command(guesses: int, cough_ms: int) -> None:
+    """It may stop the bill in the very frame in which it turns out to be nothing."""
+    shared, observation = replace(services(), recognizer=SlowToGuess(guesses)), Observation()
+    watched = replace(shared, conversation=observation.watch(shared.conversation))
+    record = await hold(CoughingLeg(6000, cough_ms=cough_ms), watched)
+    assert prompts_heard(observation, record)[: 1 + len(BILL)] == ["keyed_back", *BILL]
 
 
 async def test_where_speech_is_off_only_keys_answer_and_are_asked_for() -> None:

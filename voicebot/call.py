@@ -255,7 +255,7 @@ class Call:
         return events
 
     async def _take(self, *events: DialogEvent) -> None:
-        """Let the conversation answer these events and those that follow from its answers."""
+        """Let the conversation answer these events, each with those that follow from its answer before the next."""
         waiting = deque(events)
         while waiting:
             event = waiting.popleft()
@@ -263,8 +263,8 @@ class Call:
             if isinstance(event, HearingEvent):
                 self._captions.hear(event)
             self._state, actions = self._services.conversation.step(self._state, event)
-            for action in actions:
-                waiting.extend(await self._carry_out(action))
+            follow = [event for action in actions for event in await self._carry_out(action)]
+            waiting.extendleft(reversed(follow))
 
     async def _carry_out(self, action: Action) -> Iterable[DialogEvent]:
         match action:
