@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from tests.scenarios.conftest import CASES, FIXTURES, hold, on, read
 from voicebot.cli import app
 from voicebot.scenarios.recorded import cases_of_recordings
-from voicebot.scenarios.results import as_values
+from voicebot.scenarios.results import as_values, trials
 from voicebot.settings import Settings
 
 BIN = Path(sys.executable).parent / "voicebot"
@@ -87,6 +87,12 @@ def test_a_voice_that_is_not_there_is_told_and_nobody_stands_in(env: dict[str, s
     arguments = ["test", str(FIXTURES / "yes.wav"), "--no-report"]
     done = CliRunner().invoke(app, arguments, env=env | {"VOICEBOT_VOICE__NAME": "kokoro:nobody"})
     assert done.exit_code == 1 and "no style 'nobody'" in str(done.exception)
+
+
+def test_tones_in_a_sound_do_not_count_as_heard_speech(chosen: Settings) -> None:
+    (case,) = [case for case in CASES if case.name == "Keys come as tones in the sound"]
+    (result,) = hold(on("wav", case), chosen)
+    assert result.passed and not list(trials([result]))
 
 
 def test_a_sound_that_is_none_is_told_once(chosen: Settings) -> None:
