@@ -104,8 +104,7 @@ def call(
 
     if set(keys) - set("0123456789*#,"):
         raise typer.BadParameter("only 0-9, *, # and the comma are keys", param_hint="--keys")
-    if reply is not None and not reply.absolute().parent.is_dir():
-        raise VoicebotError(f"{reply} cannot be written: there is no folder {reply.parent}.")
+    _check_outputs(reply)
     chosen = _settings(config, store)
     sounds = [read_wav(path) for path in recordings or ()]
     leg = WavLeg(sounds, keys=keys, realtime=realtime, hang_up_after_ms=hang_up_after)
@@ -179,8 +178,7 @@ def evaluate(
 
     chosen = _settings(config)
     folder = model or chosen.recognition.model
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise VoicebotError(f"{json_file} cannot be written: there is no folder {json_file.parent}.")
+    _check_outputs(json_file)
     found = read_set(recordings)
     before_mb = peak_memory_mb()
     recognizer = VoskRecognizer(folder)
@@ -237,11 +235,11 @@ def hold_scenarios(
         return
     legs, lines = command.checked_legs(leg or ["wav"]), command.checked_lines(line or [])
     files = {"report": None if no_report else report, "json_file": json_file, "junit": junit}
-    for path in files.values():
-        if path is not None and not path.absolute().parent.is_dir():
-            raise VoicebotError(f"{path} cannot be written: there is no folder {path.parent}.")
+    _check_outputs(*files.values())
+    chosen = _settings(config)
+    logs.configure(level="critical")  # scenarios break the bot on purpose, and the report tells what came of it
     run = command.run_scenarios(
-        _settings(config),
+        chosen,
         paths or command.own_scenarios(),
         command.Wanted(legs, lines, only, jobs, store, reveal),
         command.Files(**files, compare=compare, sound_bytes=sound_mb * 1_000_000),
@@ -553,6 +551,15 @@ def _settings(config: Path | None, store: str | None = None) -> Settings:
     if store is not None:
         chosen = chosen.model_copy(update={"store": chosen.store.model_copy(update={"url": store})})
     return chosen
+
+
+def _check_outputs(*paths: Path | None) -> None:
+    """Before anything takes its time: whether these files can be written."""
+    for path in paths:
+        if path is not None and not path.absolute().parent.is_dir():
+            raise VoicebotError(f"{path} cannot be written: there is no folder {path.parent}.")
+        if path is not None and path.is_dir():
+            raise VoicebotError(f"{path} cannot be written: it is a folder; name a file in it.")
 
 
 def _inquire(chosen: Settings, ask: Callable[[Visit], Awaitable[T]]) -> T:
