@@ -34,7 +34,7 @@ OWING = 5
 """One customer in so many has not paid the newest invoice."""
 SETTINGS = {
     "fsync": "on",
-    "shared_buffers": "1GB",
+    "shared_buffers": "4GB",
     "maintenance_work_mem": "1GB",
     "work_mem": "64MB",
     "max_wal_size": "8GB",

@@ -268,6 +268,7 @@ def _cents(text: str, name: str) -> int:
     return cents
 
 
+@lru_cache(maxsize=50_000)
 def _kwh(text: str, name: str) -> int:
     found = _WHOLE.fullmatch(text.strip())
     if not found or int(found[0]) > MOST_KWH:

@@ -252,10 +252,13 @@ def _lines(source: BinaryIO) -> Iterator[bytes]:
 
 def _add(books: Connection, row: type[Base], rows: list[tuple[Any, ...]]) -> None:
     table = STAGED[row]
-    names = [column.name for column in table.c if column.name != "known"]
+    columns = [column for column in table.c if column.name != "known"]
+    names = [column.name for column in columns]
     if books.dialect.name == "postgresql":
         raw: Any = books.connection.driver_connection
-        with raw.cursor() as cursor, cursor.copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as copy:
+        statement = f"COPY {table.name} ({', '.join(names)}) FROM STDIN (FORMAT BINARY)"
+        with raw.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types([column.type.compile(books.dialect).lower().partition("(")[0] for column in columns])
             for values in rows:
                 copy.write_row(values)
     else:

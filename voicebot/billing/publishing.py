@@ -160,7 +160,7 @@ def _mark_known(books: Connection, *rows: type[Base]) -> None:
 
 def _reject_strangers(books: Connection) -> None:
     """Reject lines that refer to what is neither in the books nor in this import."""
-    for staged in (_POINT, _IDENTIFIER, _INVOICE):
+    for staged in (_POINT, _IDENTIFIER):
         unknown = _unknown(CustomerRow, "number", staged.c.customer_number)
         _reject(books, staged, unknown, "its customer is unknown")
     _reject(
@@ -169,13 +169,24 @@ def _reject_strangers(books: Connection) -> None:
         and_(_IDENTIFIER.c.itn.is_not(None), _unknown(MeteringPointRow, "itn", _IDENTIFIER.c.itn)),
         "its metering point is unknown",
     )
-    _reject(books, _INVOICE, _unknown(MeteringPointRow, "itn", _INVOICE.c.itn), "its metering point is unknown")
-    _reject_moved_invoices(books)
+    _reject_stray_invoices(books)
     _reject_stray_payments(books)
 
 
-def _reject_moved_invoices(books: Connection) -> None:
-    """An invoice keeps its customer and currency, because payments refer to both."""
+def _reject_stray_invoices(books: Connection) -> None:
+    # A point's customer is there: of an invoice for whoever is supplied at its point nothing else is asked.
+    points = MeteringPointRow.__table__.c, _POINT.c
+    supplied = [
+        exists().where(point.itn == _INVOICE.c.itn, point.customer_number == _INVOICE.c.customer_number)
+        for point in points
+    ]
+    other = and_(*(~each for each in supplied))
+    if _any(books, _INVOICE, other):
+        stranger = _unknown(CustomerRow, "number", _INVOICE.c.customer_number)
+        _reject(books, _INVOICE, and_(other, stranger), "its customer is unknown")
+        unknown = _unknown(MeteringPointRow, "itn", _INVOICE.c.itn)
+        _reject(books, _INVOICE, and_(other, unknown), "its metering point is unknown")
+    # It keeps its customer and currency, because payments refer to both.
     moved = exists().where(
         InvoiceRow.number == _INVOICE.c.number,
         or_(
@@ -202,6 +213,7 @@ def _reject_stray_payments(books: Connection) -> None:
     )
     reason = "the books have its number with another sum, invoice or customer"
     _reject(books, _PAYMENT, and_(payment.known, differs), reason)
+    # An invoice's customer is there: of a payment that fits its invoice nothing else is asked.
     stranger = _unknown(CustomerRow, "number", payment.customer_number)
     _reject(books, _PAYMENT, and_(payment.invoice_number.is_(None), stranger), "its customer is unknown")
     fits = [
