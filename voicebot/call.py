@@ -348,7 +348,7 @@ class Call:
                 account = await self._find(identifier)
         except (StoreUnavailable, TooManyInquiries, NoDisclosure, TimeoutError) as error:
             self._log.error("store failed", reason=str(error) or "it did not answer in time")
-            return StoreFailed()
+            return StoreFailed(too_many=isinstance(error, TooManyInquiries))
         self._log.info("looked up", identifier=str(identifier), found=account is not None)
         return LookedUp(account, self._services.today())
 

@@ -289,6 +289,11 @@ def test_when_the_books_fail_the_caller_gets_an_apology_and_a_person() -> None:
     assert talk.prompts == ["store_failed", "transfer"] and isinstance(talk.actions[-1], Transfer)
 
 
+def test_who_has_asked_too_much_is_told_so() -> None:
+    talk = Talk().keys("1000001").tell(StoreFailed(too_many=True))
+    assert talk.prompts == ["too_many_inquiries", "transfer"] and isinstance(talk.actions[-1], Transfer)
+
+
 def test_the_menu_repeats_asks_for_another_number_and_ends() -> None:
     assert informed_talk().says(command("repeat")).prompts[0] == "owed_many"
     assert informed_talk().keys("2").prompts == ["ask_another"]

@@ -38,7 +38,13 @@ PATHS = {
         *((answer, PERSON) for answer in ("operator", "key 0")),
         *{("end", Phase.OVER), ("hang-up", Phase.OVER), ("barge-in", CONFIRMATION)},
     },
-    Phase.BOOKS: {("an account", MENU), ("no account", NUMBER), ("store failed", PERSON), ("store failed", Phase.OVER)},
+    Phase.BOOKS: {
+        ("an account", MENU),
+        ("no account", NUMBER),
+        ("store failed", PERSON),
+        ("too many", PERSON),
+        ("store failed", Phase.OVER),
+    },
     MENU: {
         *(
             (answer, MENU)
@@ -70,8 +76,8 @@ def happened(step: Observed) -> str:
             return "no input"
         case LookedUp(account):
             return "no account" if account is None else "an account"
-        case StoreFailed():
-            return "store failed"
+        case StoreFailed(too_many):
+            return "too many" if too_many else "store failed"
         case KnownNumbers():
             return "known numbers"
         case TransferRefused():

@@ -171,7 +171,8 @@ class Conversation:
             case KnownNumbers():
                 return self._on_known_numbers(state, event)
             case StoreFailed():
-                return self._to_person(state, Prompt("store_failed")) if state.phase is Phase.BOOKS else (state, [])
+                why = Prompt("too_many_inquiries" if event.too_many else "store_failed")
+                return self._to_person(state, why) if state.phase is Phase.BOOKS else (state, [])
             case Heard():
                 return replace(state, informed=state.informed or event.mark == SUM_TOLD), []
             case TransferRefused():

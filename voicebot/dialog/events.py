@@ -40,7 +40,10 @@ class KnownNumbers:
 
 @dataclass(frozen=True, slots=True)
 class StoreFailed:
-    """The books could not be read."""
+    """The books could not be read, or not for this caller."""
+
+    too_many: bool = False
+    """Whether he has asked for more bills than anybody needs."""
 
 
 @dataclass(frozen=True, slots=True)
