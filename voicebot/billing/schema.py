@@ -123,7 +123,7 @@ class InvoiceRow(Base):
     """An invoice. Whether it is paid, partly paid or unpaid follows from what is outstanding.
 
     Whom it refers to is checked by publishing and by the audit, for all lines at once: a foreign key checks each row by
-    itself and writes to the row that it refers to, which was a third of an import.
+    itself and writes to the row that it refers to, which was a fifth of an import.
     All sums are hundredths of the currency: exact in every database.
     """
 
