@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -256,7 +257,9 @@ def test_values_are_rendered_ahead_with_an_estimate_and_an_interrupted_run_goes_
     to_go = []
     for _ in range(2):
         own = env | {"VOICEBOT_VOICE__CACHE": str(tmp_path)}
-        with subprocess.Popen(command, env=own, stderr=subprocess.PIPE, text=True) as process:
+        # What runs in the background of a shell is started deaf to SIGINT.
+        listen = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+        with subprocess.Popen(command, env=own, stderr=subprocess.PIPE, text=True, preexec_fn=listen) as process:
             assert process.stderr is not None
             estimate = next(line for line in process.stderr if "values to go" in line)
             process.send_signal(signal.SIGINT)

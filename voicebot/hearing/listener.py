@@ -46,7 +46,7 @@ class _Turn:
     began_ms: int
     last_voiced_ms: int
     during_prompt: bool
-    """Whether the bot was still speaking when the caller was last heard."""
+    """Whether the bot was still speaking when the caller was last heard, or is when the turn ends."""
     next_partial_ms: int
     completeness: Completeness = Completeness.INCOMPLETE
     interrupting: bool = False
@@ -198,6 +198,7 @@ class Listener:
             last_word_ms=turn.last_word_ms,
             now_ms=now_ms,
         ):
+            turn.during_prompt |= bot_speaking
             events += self._end_turn(turn, stream)
         return events
 

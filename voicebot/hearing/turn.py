@@ -15,7 +15,7 @@ class EndOfTurn:
     that is complete but could go on (7 digits of a number of 12) waits for a time between them.
     """
 
-    complete_ms: int = 300
+    complete_ms: int = 450
     """Silence that ends a complete answer."""
     extendable_ms: int = 1200
     """Silence that ends an answer that is complete and could go on."""
