@@ -1,8 +1,10 @@
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from voicebot.voice.phonemes import stress_table
 from voicebot.voice.piper import PiperVoice
 from voicebot.voice.synthesizer import VoiceUnavailable
 
@@ -47,3 +49,30 @@ def test_the_name_changes_with_the_configuration(tmp_path: Path) -> None:
         names.add(PiperVoice(tmp_path / "a.onnx").name)
     assert len(names) == 2
     assert all(name.startswith("piper:a/") for name in names)
+
+
+@pytest.mark.parametrize(("config", "marked"), [({"stress_marks": True}, True), ({}, False)])
+def test_stress_is_marked_for_a_voice_that_was_trained_with_the_marks(
+    config: dict[str, bool], marked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = []
+
+    class Engine:
+        config = SimpleNamespace(espeak_voice="bg", sample_rate=16_000, phoneme_id_map={"a": [1]})
+
+        def phonemize(self, sentence: str) -> list[list[str]]:
+            said.append(sentence)
+            return [["a"]]
+
+        def phonemes_to_ids(self, phonemes: list[str]) -> list[int]:
+            return [1]
+
+        def phoneme_ids_to_audio(self, ids: list[int]) -> list[float]:
+            return [0.1] * 8000
+
+    monkeypatch.setattr("piper.PiperVoice.load", lambda path: Engine())
+    (tmp_path / "a.onnx").write_bytes(b"")
+    (tmp_path / "a.onnx.json").write_text(json.dumps(config))
+    word = next(iter(stress_table()))
+    PiperVoice(tmp_path / "a.onnx").synthesize(word)
+    assert said == [stress_table()[word] if marked else word]
