@@ -5,7 +5,7 @@ import pytest
 
 from voicebot.billing.identifier import Identifier
 from voicebot.dialog.actions import Prompt
-from voicebot.settings import InvalidSettings, load
+from voicebot.settings import InvalidSettings, Voice, load
 from voicebot.voice.voices import default_voice
 
 
@@ -43,9 +43,8 @@ def test_a_voice_of_our_own_is_taken_unless_another_is_named(monkeypatch: pytest
     for name in ("a.onnx", "a.onnx.json"):
         (tmp_path / name).write_text("{}")
     monkeypatch.setattr(default_voice, "__defaults__", (tmp_path,))
-    assert load().voice.name == str(tmp_path / "a.onnx")
-    monkeypatch.setenv("VOICEBOT_VOICE__NAME", "espeak")
-    assert load().voice.name == "espeak"
+    assert Voice().name == str(tmp_path / "a.onnx")
+    assert Voice(name="espeak").name == "espeak"
 
 
 @pytest.mark.parametrize(

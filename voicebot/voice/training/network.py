@@ -1,7 +1,7 @@
 """The network of a Piper voice: trained and exported by Piper's own code. Needs the extra voice-train.
 
 Piper's wheel has that code (`piper.train`) without the compiled search for alignments; the package
-monotonic-alignment-search has the same one, by the author of VITS, compiled.
+monotonic-alignment-search has the one of Glow-TTS, which is the same with its two axes exchanged.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 from voicebot.errors import VoicebotError
@@ -23,13 +24,20 @@ try:
     import torch
     from lightning.pytorch.callbacks import LambdaCallback, ModelCheckpoint
     from lightning.pytorch.loggers import CSVLogger
-
-    sys.modules["piper.train.vits.monotonic_align"] = monotonic_alignment_search
     from piper.train import export_onnx
     from piper.train.vits.dataset import VitsDataModule
     from piper.train.vits.lightning import VitsModel
 except ModuleNotFoundError as error:
     raise VoicebotError(f"{error.name} is missing, which trains a voice: pip install -e '.[voice-train]'.") from None
+
+
+def maximum_path(scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The likeliest way through each text: shapes (batch, frames, symbols), ones where a frame sounds a symbol."""
+    path = monotonic_alignment_search.maximum_path(*(x.transpose(1, 2).contiguous() for x in (scores, mask)))
+    return path.transpose(1, 2)
+
+
+sys.modules["piper.train.vits.monotonic_align"] = SimpleNamespace(maximum_path=maximum_path)
 
 
 def train(
