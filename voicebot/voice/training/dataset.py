@@ -15,8 +15,8 @@ import soundfile
 from voicebot.audio.wav import read_wav
 from voicebot.voice.phonemes import mark_stress, stress_table
 
-OPUS_LEVEL = 0.86
-"""libsndfile's measure of compression: 6 + 250 · (1 - level) kbit/s, so about 41."""
+OPUS_LEVEL = 0.9
+"""libsndfile's measure of compression: 6 + 250 · (1 - level) kbit/s, so about 31."""
 
 
 @dataclass(frozen=True, slots=True)
