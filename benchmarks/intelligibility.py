@@ -144,7 +144,8 @@ def spoken(voice: Synthesizer, sentence: Sentence, skipped: int = 0) -> Sound:
     """The sentence as a caller hears it, without its first `skipped` phrases."""
     sound = Sound.silence(300)
     for phrase in CATALOGUE.phrases(sentence.prompt)[skipped:]:
-        sound = sound.then(voice.synthesize(phrase.text, "bg"), Sound.silence(phrase.pause_ms))
+        said = voice.synthesize(phrase.text, "bg", emphasis=phrase.emphasis)
+        sound = sound.then(said, Sound.silence(phrase.pause_ms))
     sound = sound.then(Sound.silence(500))
     with tempfile.TemporaryFile() as line:
         coding = {"samplerate": TELEPHONE_RATE_HZ, "channels": 1, "format": "RAW", "subtype": "ALAW"}

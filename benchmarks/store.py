@@ -34,13 +34,14 @@ OWING = 5
 """One customer in so many has not paid the newest invoice."""
 SETTINGS = {
     "fsync": "on",
-    "shared_buffers": "1GB",
+    "shared_buffers": "4GB",
     "maintenance_work_mem": "1GB",
     "work_mem": "64MB",
     "max_wal_size": "8GB",
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "checkpoint_timeout": "15min",
+    "wal_compression": "lz4",
 }
 
 CUSTOMERS = """
@@ -117,12 +118,19 @@ def write_month(folder: Path, points: int, count: int, month: int) -> list[Path]
         for i in sorted(random.Random(month).sample(range(1, points + 1), count)):
             number = 5_000_000_000 + month * 10_000_000 + i
             customer, itn = 300_000_000_000 + i, 1_000_000 + i
+            kwh = 100 + i * 7919 % 400
+            day, night, other, vat, total = (f"{cents // 100},{cents % 100:02}" for cents in _cents(kwh))
             bills.write(
-                f"{number};{customer};{itn};01.11.2026;30.11.2026;210;90;31,50;9,00;6,00;9,30;0,00;55,80;EUR;"
-                "01.12.2026;15.12.2026;25.12.2026\n"
+                f"{number};{customer};{itn};01.11.2026;30.11.2026;{kwh};{kwh // 2};{day};{night};{other};{vat};0,00;"
+                f"{total};EUR;01.12.2026;15.12.2026;25.12.2026\n"
             )
-            paid.write(f"{number};{customer};{number};09.12.2026;55,80;EUR;bank\n")
+            paid.write(f"{number};{customer};{number};09.12.2026;{total};EUR;bank\n")
     return [invoices, payments]
+
+
+def _cents(kwh: int) -> tuple[int, ...]:
+    """Day, night, other, VAT and the total."""
+    return kwh * 15, kwh * 4, kwh * 3, kwh * 5, kwh * 27
 
 
 async def look_up(url: str, points: int, count: int, until: asyncio.subprocess.Process | None = None) -> list[float]:

@@ -2,7 +2,7 @@
 # The peers that tests talk to: Debian packages, installed as root (otherwise it says which are missing).
 set -eu
 missing=""
-for package in chromium coturn sip-tester baresip-core openssl postgresql kamailio rtpengine-daemon; do
+for package in chromium coturn sip-tester baresip-core espeak-ng openssl postgresql kamailio rtpengine-daemon; do
     dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
 done
 [ -z "$missing" ] && exit 0

@@ -1,6 +1,8 @@
 """The commands as users run them: real recogniser, real voice, real store, in a process of their own."""
 
 import json
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -245,6 +247,23 @@ def test_check_tells_each_mistake_in_an_operators_prompts(tmp_path: Path, env: d
 
 def test_prompts_are_shown_as_the_document_has_them(env: dict[str, str]) -> None:
     assert run("prompts", env=env).stdout in Path(__file__).parents[1].joinpath("docs", "prompts.md").read_text()
+
+
+def test_values_are_rendered_ahead_with_an_estimate_and_an_interrupted_run_goes_on(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    command = [BIN, "voices", "warm", "--values", "--voice", "espeak"]
+    to_go = []
+    for _ in range(2):
+        own = env | {"VOICEBOT_VOICE__CACHE": str(tmp_path)}
+        with subprocess.Popen(command, env=own, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            estimate = next(line for line in process.stderr if "values to go" in line)
+            process.send_signal(signal.SIGINT)
+            assert process.stderr.read().endswith("Interrupted: the same command goes on from here.\n")
+        assert process.returncode == 1 and re.search(r"about \d+ min and \d+ MB", estimate)
+        to_go.append(int(estimate.split()[0]))
+    assert to_go[1] <= to_go[0] - 20
 
 
 def test_check_finds_everything(env: dict[str, str]) -> None:

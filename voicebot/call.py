@@ -27,6 +27,7 @@ from voicebot.dialog.conversation import Conversation, State
 from voicebot.dialog.events import (
     Answered,
     CallerHungUp,
+    CutOff,
     DialogEvent,
     Heard,
     KnownNumbers,
@@ -173,7 +174,7 @@ class Call:
         self._now_ms = 0
         self._received_s = 0.0
         self._answer_due: _AnswerDue | None = None
-        self._live: dict[Playback, tuple[BotTurn, str | None]] = {}
+        self._live: dict[Playback, tuple[BotTurn, Say]] = {}
         self._ending: Transfer | HangUp | None = None
         self._over = False
         self._foresight: asyncio.Future[None] = asyncio.Future()
@@ -220,12 +221,12 @@ class Call:
             case KeyPress():
                 await self._take(*self._listener.press(media.key, media.at_ms))
             case PlaybackEnded():
-                turn, mark = self._live.pop(media.playback)
+                turn, say = self._live.pop(media.playback)
                 turn.interrupted = media.playback.stopped
                 turn.began_ms = media.at_ms - round(media.playback.heard_ms)
                 turn.ended_ms = media.at_ms
-                if mark and not turn.interrupted:
-                    await self._take(Heard(mark))
+                if say.mark and not turn.interrupted:
+                    await self._take(Heard(say.mark))
             case HungUp():
                 self._over = True
                 await self._take(CallerHungUp())
@@ -254,7 +255,7 @@ class Call:
         return events
 
     async def _take(self, *events: DialogEvent) -> None:
-        """Let the conversation answer these events and those that follow from its answers."""
+        """Let the conversation answer these events, each with those that follow from its answer before the next."""
         waiting = deque(events)
         while waiting:
             event = waiting.popleft()
@@ -262,16 +263,15 @@ class Call:
             if isinstance(event, HearingEvent):
                 self._captions.hear(event)
             self._state, actions = self._services.conversation.step(self._state, event)
-            for action in actions:
-                waiting.extend(await self._carry_out(action))
+            follow = [event for action in actions for event in await self._carry_out(action)]
+            waiting.extendleft(reversed(follow))
 
     async def _carry_out(self, action: Action) -> Iterable[DialogEvent]:
         match action:
             case Say():
                 self._say(action)
             case Hush():
-                for playback in self._live:
-                    playback.stop()
+                return self._hush()
             case Listen():
                 return self._listener.expect(action.expectation, self._now_ms)
             case LookUp():
@@ -294,7 +294,7 @@ class Call:
         )
         self.record.turns.append(turn)
         playback = self._leg.play()
-        self._live[playback] = (turn, action.mark)
+        self._live[playback] = (turn, action)
         shown = self._captions.say([catalogue.written(prompt) for prompt in action.prompts])
         phrases: list[tuple[Phrase, Callable[[], None] | None]] = [
             (phrase, partial(_begin, turn, show) if i == 0 else None)
@@ -303,13 +303,20 @@ class Call:
         ]
         self._tasks.create_task(self._speak(playback, phrases))
 
+    def _hush(self) -> list[DialogEvent]:
+        """Stop what is being said and what waits behind it."""
+        sounding = [playback for playback in self._live if not (playback.stopped or playback.ended)]
+        for playback in sounding:
+            playback.stop()
+        return [CutOff(say, turn.prompts_begun) for turn, say in map(self._live.__getitem__, sounding)]
+
     async def _speak(self, playback: Playback, phrases: list[tuple[Phrase, Callable[[], None] | None]]) -> None:
         """Render phrase by phrase into the playback, each with what its first sound sets off, until it is stopped."""
         try:
             for phrase, began in phrases:
                 if playback.stopped:
                     break
-                sound = await self._in_executor(partial(self._render, phrase.text, playback.rate_hz))
+                sound = await self._in_executor(partial(self._render, phrase, playback.rate_hz))
                 if self._answer_due is not None and not playback.stopped:
                     passed_ms = (self._services.monotonic() - self._answer_due.since_s) * 1000
                     self.record.latency_ms.append(round(self._answer_due.waited_ms + passed_ms))
@@ -319,9 +326,10 @@ class Call:
         finally:
             playback.end()
 
-    def _render(self, text: str, rate_hz: int) -> Sound:
+    def _render(self, phrase: Phrase, rate_hz: int) -> Sound:
         """Blocking; resampled here, off the event loop."""
-        return self._services.synthesizer.synthesize(text, self._services.catalogue.language).resampled(rate_hz)
+        voice, language = self._services.synthesizer, self._services.catalogue.language
+        return voice.synthesize(phrase.text, language, emphasis=phrase.emphasis).resampled(rate_hz)
 
     async def _get_ready(self, identifier: Identifier) -> None:
         """Render the answer into the phrase cache while the caller still hears the number; a failure shows later."""
@@ -331,7 +339,7 @@ class Call:
                 return
             for prompt in self._services.conversation.answer(account, self._services.today()):
                 for phrase in self._services.catalogue.phrases(prompt):
-                    await self._in_executor(partial(self._render, phrase.text, TELEPHONE_RATE_HZ))
+                    await self._in_executor(partial(self._render, phrase, TELEPHONE_RATE_HZ))
 
     async def _look_up(self, identifier: Identifier) -> DialogEvent:
         self.record.identifier = identifier
@@ -340,7 +348,7 @@ class Call:
                 account = await self._find(identifier)
         except (StoreUnavailable, TooManyInquiries, NoDisclosure, TimeoutError) as error:
             self._log.error("store failed", reason=str(error) or "it did not answer in time")
-            return StoreFailed()
+            return StoreFailed(too_many=isinstance(error, TooManyInquiries))
         self._log.info("looked up", identifier=str(identifier), found=account is not None)
         return LookedUp(account, self._services.today())
 

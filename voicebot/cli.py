@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import random
 import secrets
 import sys
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
@@ -34,9 +36,11 @@ from voicebot.billing.disclosure import Disclosures
 from voicebot.billing.inquiry import Inquiries, Visit
 from voicebot.billing.opening import open_store
 from voicebot.billing.store import History
+from voicebot.dialog.catalogue import Phrase
 from voicebot.errors import VoicebotError
 from voicebot.operations import logs
 from voicebot.settings import Settings
+from voicebot.voice.cache import CachedSynthesizer
 from voicebot.voice.voices import fetch, known_voices
 
 T = TypeVar("T")
@@ -46,6 +50,9 @@ app.add_typer(voices_app, name="voices")
 store_app = typer.Typer(no_args_is_help=True, help="The billing store: its tables, whether it adds up.")
 app.add_typer(store_app, name="store")
 err = Console(stderr=True)
+
+_SAMPLE = 20
+"""Phrases by which the time and the size of the others are estimated."""
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings, a TOML file.")]
 StoreOption = Annotated[str | None, typer.Option("--store", help="Billing store: a database URL or an SQLite file.")]
@@ -97,8 +104,7 @@ def call(
 
     if set(keys) - set("0123456789*#,"):
         raise typer.BadParameter("only 0-9, *, # and the comma are keys", param_hint="--keys")
-    if reply is not None and not reply.absolute().parent.is_dir():
-        raise VoicebotError(f"{reply} cannot be written: there is no folder {reply.parent}.")
+    _check_outputs(reply)
     chosen = _settings(config, store)
     sounds = [read_wav(path) for path in recordings or ()]
     leg = WavLeg(sounds, keys=keys, realtime=realtime, hang_up_after_ms=hang_up_after)
@@ -172,8 +178,7 @@ def evaluate(
 
     chosen = _settings(config)
     folder = model or chosen.recognition.model
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise VoicebotError(f"{json_file} cannot be written: there is no folder {json_file.parent}.")
+    _check_outputs(json_file)
     found = read_set(recordings)
     before_mb = peak_memory_mb()
     recognizer = VoskRecognizer(folder)
@@ -230,11 +235,11 @@ def hold_scenarios(
         return
     legs, lines = command.checked_legs(leg or ["wav"]), command.checked_lines(line or [])
     files = {"report": None if no_report else report, "json_file": json_file, "junit": junit}
-    for path in files.values():
-        if path is not None and not path.absolute().parent.is_dir():
-            raise VoicebotError(f"{path} cannot be written: there is no folder {path.parent}.")
+    _check_outputs(*files.values())
+    chosen = _settings(config)
+    logs.configure(level="critical")  # scenarios break the bot on purpose, and the report tells what came of it
     run = command.run_scenarios(
-        _settings(config),
+        chosen,
         paths or command.own_scenarios(),
         command.Wanted(legs, lines, only, jobs, store, reveal),
         command.Files(**files, compare=compare, sound_bytes=sound_mb * 1_000_000),
@@ -481,17 +486,53 @@ def fetch_voice(
 
 
 @voices_app.command("warm")
-def warm(voice: VoiceOption = None, config: Config = None) -> None:
-    """Render the fixed prompts and the digits ahead, so that the first call does not wait for them."""
+def warm(
+    values: Annotated[
+        bool, typer.Option("--values", help="Then the usual values too: counts, sums, days, groups of digits.")
+    ] = False,
+    voice: VoiceOption = None,
+    config: Config = None,
+) -> None:
+    """Render the fixed prompts ahead, so that no caller waits for them; run it again if it was interrupted."""
     from voicebot.switchboard import open_synthesizer
 
     chosen = _settings(config)
-    catalogue = chosen.catalogue
-    synthesizer = open_synthesizer(chosen, voice)
-    missing = [p.text for p in catalogue.fixed if not synthesizer.holds(p.text, catalogue.language)]
-    with Progress(TextColumn("Rendering prompts"), BarColumn(), MofNCompleteColumn(), console=err) as progress:
-        for text in progress.track(missing):
-            synthesizer.synthesize(text, catalogue.language)
+    catalogue, synthesizer = chosen.catalogue, open_synthesizer(chosen, voice)
+    try:
+        _render_ahead("prompts", catalogue.fixed, synthesizer, chosen)
+        if values:
+            usual = catalogue.values
+            random.Random(len(usual)).shuffle(usual)  # so that the first of them tell how long all will take
+            _render_ahead("values", usual, synthesizer, chosen)
+    except KeyboardInterrupt:
+        raise VoicebotError("Interrupted: the same command goes on from here.") from None
+
+
+def _render_ahead(what: str, phrases: Sequence[Phrase], synthesizer: CachedSynthesizer, chosen: Settings) -> None:
+    """Render what the cache lacks; where that is much, the first `_SAMPLE` phrases tell how long and how large it is.
+
+    Raises:
+        VoicebotError: the cache is too small.
+    """
+    language = chosen.catalogue.language
+    missing = [p for p in phrases if not synthesizer.holds(p.text, language, emphasis=p.emphasis)]
+    columns = (TextColumn(f"Rendering {what}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    began_s, began_bytes = time.monotonic(), synthesizer.bytes_on_disk
+    with Progress(*columns, console=err) as progress:
+        task = progress.add_task("", total=len(phrases), completed=len(phrases) - len(missing))
+        for done, phrase in enumerate(missing):
+            if done == _SAMPLE:
+                left = (len(missing) - done) / done
+                minutes = (time.monotonic() - began_s) * left / 60
+                grown = (synthesizer.bytes_on_disk - began_bytes) * left
+                progress.print(f"{len(missing) - done} {what} to go: about {minutes:.0f} min and {grown / 1e6:.0f} MB.")
+                if synthesizer.bytes_on_disk + grown > chosen.voice.cache_bytes:
+                    raise VoicebotError(
+                        f"The {what} would not fit into the phrase cache of {chosen.voice.cache_bytes / 1e6:.0f} MB: "
+                        "raise voice.cache_bytes."
+                    )
+            synthesizer.synthesize(phrase.text, language, emphasis=phrase.emphasis)
+            progress.advance(task)
 
 
 def main() -> None:
@@ -510,6 +551,15 @@ def _settings(config: Path | None, store: str | None = None) -> Settings:
     if store is not None:
         chosen = chosen.model_copy(update={"store": chosen.store.model_copy(update={"url": store})})
     return chosen
+
+
+def _check_outputs(*paths: Path | None) -> None:
+    """Before anything takes its time: whether these files can be written."""
+    for path in paths:
+        if path is not None and not path.absolute().parent.is_dir():
+            raise VoicebotError(f"{path} cannot be written: there is no folder {path.parent}.")
+        if path is not None and path.is_dir():
+            raise VoicebotError(f"{path} cannot be written: it is a folder; name a file in it.")
 
 
 def _inquire(chosen: Settings, ask: Callable[[Visit], Awaitable[T]]) -> T:

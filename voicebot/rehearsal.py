@@ -12,6 +12,7 @@ import structlog
 
 from voicebot.call import Services
 from voicebot.dialog.actions import Say
+from voicebot.dialog.catalogue import Phrase
 from voicebot.dialog.conversation import State
 from voicebot.dialog.events import Answered
 from voicebot.errors import VoicebotError
@@ -42,25 +43,25 @@ async def rehearse(services: Services) -> AsyncIterator[threading.Thread]:
         await asyncio.to_thread(rest.join)
 
 
-def _opening(services: Services) -> list[str]:
+def _opening(services: Services) -> list[Phrase]:
     """What a caller hears first at this hour."""
     _, actions = services.conversation.step(State(), Answered(services.now().hour))
     prompts = [prompt for action in actions if isinstance(action, Say) for prompt in action.prompts]
-    return [phrase.text for prompt in prompts for phrase in services.catalogue.phrases(prompt)]
+    return [phrase for prompt in prompts for phrase in services.catalogue.phrases(prompt)]
 
 
 def _render_behind(services: Services, stop: threading.Event) -> None:
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
-    _render(services, [phrase.text for phrase in services.catalogue.fixed], stop)
+    _render(services, services.catalogue.fixed, stop)
     if not stop.is_set():
         log.info("fixed phrases rendered")
 
 
-def _render(services: Services, texts: Iterable[str], stop: threading.Event) -> None:
-    for text in texts:
+def _render(services: Services, phrases: Iterable[Phrase], stop: threading.Event) -> None:
+    for phrase in phrases:
         if stop.is_set():
             return
         try:
-            services.synthesizer.synthesize(text, services.catalogue.language)
+            services.synthesizer.synthesize(phrase.text, services.catalogue.language, emphasis=phrase.emphasis)
         except VoicebotError as error:
             log.error("phrase not rendered", reason=str(error))

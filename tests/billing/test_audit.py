@@ -48,6 +48,10 @@ SOME_PAYMENT = "(SELECT MIN(number) FROM payment WHERE reverses IS NULL AND invo
             "takes back a payment that is not its like",
         ),
         ("UPDATE invoice SET cut_off = issued WHERE outstanding_cents = 2780", "dates are out of order"),
+        ("UPDATE invoice SET itn = '1999999' WHERE outstanding_cents = 2780", "its metering point does not exist"),
+        ("UPDATE invoice SET customer_number = '9' WHERE outstanding_cents = 2780", "its customer does not exist"),
+        ("UPDATE payment SET customer_number = '9' WHERE number = " + SOME_PAYMENT, "its customer does not exist"),
+        ("UPDATE payment SET invoice_number = '9' WHERE number = " + SOME_PAYMENT, "its invoice does not exist"),
         ("DELETE FROM identifier WHERE customer_number = '300000000002'", "1 customers have no number"),
         (
             "UPDATE identifier SET customer_number = '300000000002' WHERE value = '1000001'",
@@ -71,7 +75,6 @@ def test_fault_is_told_without_naming_a_customer(books: str, statement: str, fau
         "UPDATE invoice SET cancelled = due WHERE outstanding_cents = 2780",
         "UPDATE payment SET paid_cents = 0",
         "UPDATE payment SET currency = 'USD'",
-        "UPDATE payment SET invoice_number = '1'",
         "UPDATE payment SET reverses = '7000000001'",
         "DELETE FROM customer",
     ],

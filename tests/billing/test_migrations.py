@@ -5,7 +5,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from tests.billing.conftest import change, query
+from tests.billing.exports import content
 from voicebot.billing import connection, migrations
+from voicebot.billing.audit import audit
 from voicebot.billing.schema import STAGED, Base
 from voicebot.billing.store import StoreUnavailable
 
@@ -32,6 +34,19 @@ def test_migrations_can_be_taken_back_and_made_again(place: str) -> None:
         config.attributes["connection"] = store
         command.downgrade(config, "base")
     assert migrations.migrate_at(place) == migrations.HEAD
+
+
+def test_bills_outlive_a_migration_there_and_back(books: str) -> None:
+    from alembic import command
+
+    before = content(books)
+    with connection.writing_engine(connection.store_url(books)).begin() as store:
+        config = migrations._config()
+        config.attributes["connection"] = store
+        command.downgrade(config, "0001")
+    assert content(books) == before
+    assert migrations.migrate_at(books) == migrations.HEAD
+    assert content(books) == before and audit(books).faults == ()
 
 
 def test_store_of_a_later_version_is_refused_and_left_alone(books: str) -> None:

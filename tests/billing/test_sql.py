@@ -9,8 +9,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from postgres import Cluster
+from sqlalchemy import text
 
 from tests.billing.conftest import change, query
+from voicebot.billing import connection
 from voicebot.billing.identifier import Identifier
 from voicebot.billing.sql import SqlStore
 from voicebot.billing.store import BillingStore, Money, StoreUnavailable
@@ -203,6 +206,18 @@ async def test_sums_are_exact_to_the_cent(books: str) -> None:
     account = await SqlStore(books).find(FIRST)
     assert account is not None
     assert account.unpaid[0].outstanding.amount == Decimal("90071992547409.93")
+
+
+@pytest.mark.postgres
+async def test_connection_that_was_cut_is_replaced(cluster: Cluster) -> None:
+    url = cluster.create("cut", "demonstration")
+    store = SqlStore(url)
+    assert await store.find(FIRST)
+    with connection.writing_engine(connection.store_url(url)).connect() as other:
+        readers = "FROM pg_stat_activity WHERE datname = 'cut' AND pid <> pg_backend_pid()"
+        assert other.scalar(text(f"SELECT pg_terminate_backend(pid) {readers}")) is True
+    assert await store.find(FIRST) and await store.history(FIRST, "DEMO01")
+    await store.close()
 
 
 async def test_the_known_ones_among_some_numbers_are_told(books: str) -> None:

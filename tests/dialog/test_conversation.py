@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.recognizer import command, number
 from tests.fakes.store import TODAY, account, invoice
+from tests.heard import BILL
 from voicebot.billing.identifier import DEFAULT_SCHEMES, Identifier
 from voicebot.billing.store import Money
 from voicebot.dialog import conversation
@@ -34,6 +35,7 @@ from voicebot.dialog.conversation import SUM_TOLD, Conversation, Phase, State
 from voicebot.dialog.events import (
     Answered,
     CallerHungUp,
+    CutOff,
     DialogEvent,
     Heard,
     KnownNumbers,
@@ -96,6 +98,10 @@ def informed_talk() -> Talk:
     return Talk().says(number("300000000001")).says(YES).tell(LookedUp(OWING, TODAY), Heard(SUM_TOLD))
 
 
+def bill_told() -> Talk:
+    return Talk().keys("300000000001").tell(LookedUp(OWING, TODAY))
+
+
 def test_the_bot_greets_and_asks_for_the_number() -> None:
     talk = Talk()
     assert talk.prompts == ["greeting", "ask_number"] and talk.grammar == "identifier"
@@ -127,10 +133,7 @@ def test_keys_one_and_two_answer_the_read_back() -> None:
 
 def test_the_bill_is_told_with_sum_term_cut_off_and_date_of_the_data() -> None:
     talk = Talk().keys("300000000001").tell(LookedUp(OWING, TODAY))
-    assert (
-        talk.prompts == ["owed_many", "due_nearest", "cut_off", "as_of", "menu", "offer_operator"]
-        and talk.grammar == "menu"
-    )
+    assert talk.prompts == BILL and talk.grammar == "menu"
     owed = next(p for a in talk.actions if isinstance(a, Say) for p in a.prompts if p.name == "owed_many")
     assert str(owed.slots["total"]) == "45.30 EUR"
 
@@ -286,6 +289,11 @@ def test_when_the_books_fail_the_caller_gets_an_apology_and_a_person() -> None:
     assert talk.prompts == ["store_failed", "transfer"] and isinstance(talk.actions[-1], Transfer)
 
 
+def test_who_has_asked_too_much_is_told_so() -> None:
+    talk = Talk().keys("1000001").tell(StoreFailed(too_many=True))
+    assert talk.prompts == ["too_many_inquiries", "transfer"] and isinstance(talk.actions[-1], Transfer)
+
+
 def test_the_menu_repeats_asks_for_another_number_and_ends() -> None:
     assert informed_talk().says(command("repeat")).prompts[0] == "owed_many"
     assert informed_talk().keys("2").prompts == ["ask_another"]
@@ -319,6 +327,63 @@ def test_a_caller_who_hangs_up_before_the_sum_was_heard_was_not_informed() -> No
 
 def night() -> Talk:
     return Talk(answered=Answered(2, staffed=False))
+
+
+COUGHS = [UNCLEAR, command("end", 0.27), command("yes")]
+
+
+def cut_off(talk: Talk, sounded: int) -> list[str]:
+    """The caller cuts in when so many prompts have begun; gives those that he has heard to their end."""
+    says, heard = [action for action in talk.actions if isinstance(action, Say)], []
+    sounded = min(sounded, len(talk.prompts))
+    talk.tell(BargeIn(1))
+    assert talk.actions == [Hush()]
+    for say in says:
+        names = [prompt.name for prompt in say.prompts]
+        if sounded > len(names):
+            heard += names
+            sounded -= len(names)
+        else:
+            talk.tell(CutOff(say, sounded))
+            heard += names[: max(0, sounded - 1)]
+            sounded = 0
+    return heard
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.sampled_from([*COUGHS, None])), min_size=1, max_size=6))
+def test_a_bill_that_coughs_cut_off_is_taken_up_and_told_whole(cuts: list[tuple[int, Reading | None]]) -> None:
+    talk, heard = bill_told(), []
+    for sounded, cough in cuts:
+        heard += cut_off(talk, sounded)
+        talk.tell(NoInput() if cough is None else TurnEnded((cough,), 0, 1))
+        assert talk.grammar == "menu" and talk.state.phase is Phase.MENU
+    assert [*heard, *talk.prompts] == BILL
+    says = [action for action in talk.actions if isinstance(action, Say)]
+    assert (says[0].mark == SUM_TOLD) == (says[0].prompts[0].name == "owed_many")
+    assert all(prompt.repetition == 0 for say in says for prompt in say.prompts), "it is no repetition"
+
+
+def test_what_was_cut_off_is_taken_up_for_nobody_who_said_something() -> None:
+    for said, follows in ((command("repeat"), BILL), (command("another"), ["ask_another"])):
+        talk = bill_told()
+        cut_off(talk, 3)
+        assert talk.says(said).prompts == follows
+        assert talk.says(command("surprise")).prompts[0] in ("menu_unclear", "no_match")
+
+
+def test_once_stopped_for_nothing_the_bill_is_stopped_by_a_whole_command_only() -> None:
+    talk = bill_told()
+    cut_off(talk, 3)
+    expectations = [a.expectation for a in talk.says(UNCLEAR).actions if isinstance(a, Listen)]
+    assert expectations[0].hotword
+    assert expectations[0].understood(command("end")) and not expectations[0].understood(command("end", 0.27))
+
+
+def test_a_number_whose_reading_back_was_cut_off_by_a_cough_is_read_back_again() -> None:
+    talk = Talk().says(number("300000000001"))
+    cut_off(talk, 1)
+    assert talk.says(UNCLEAR).prompts == ["read_back", "is_it_right"] and talk.grammar == "confirm"
+    assert talk.says(YES).looked_up == "300000000001"
 
 
 def test_at_night_a_caller_who_asks_for_a_person_hears_that_nobody_is_there_and_goes_on() -> None:

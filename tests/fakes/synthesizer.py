@@ -26,13 +26,16 @@ class FakeSynthesizer:
         self.name = name
         self.spoken: list[tuple[str, str]] = []
         """Every (text, language) in the order of the calls."""
+        self.emphasised: list[str] = []
+        """The texts that were to be emphasised."""
         self._rate_hz = rate_hz
         self._ms_per_letter = ms_per_letter
         self._fails_on = fails_on
         self._takes_s = takes_s
 
-    def synthesize(self, text: str, language: str = "bg") -> Sound:
+    def synthesize(self, text: str, language: str = "bg", *, emphasis: bool = False) -> Sound:
         self.spoken.append((text, language))
+        self.emphasised += [text] * emphasis
         time.sleep(self._takes_s)
         if any(character.isdigit() for character in text):
             raise AssertionError(f"A voice was given figures instead of words: {text}")

@@ -10,7 +10,7 @@ def expectation(*complete: str) -> Expectation:
     def keyed(digits: str) -> Completeness:
         return Completeness.COMPLETE if digits in complete else Completeness.INCOMPLETE
 
-    return Expectation("any", lambda reading: Completeness.INCOMPLETE, keyed)
+    return Expectation("any", lambda reading: Completeness.INCOMPLETE, keyed, lambda reading: False)
 
 
 def entries(keypad: Keypad, keys: str, start_ms: int = 0, interval_ms: int = 100) -> list[str]:

@@ -1,7 +1,9 @@
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import webrtcvad
 
 from tests.fakes.recognizer import FakeRecognizer, FakeStream, command, number
 from tests.fakes.sound import speechlike
@@ -59,7 +61,7 @@ def only(events: list[tuple[int, HearingEvent]]) -> tuple[int, HearingEvent]:
 
 @pytest.mark.parametrize(
     "reading, waited_ms",
-    [(number("300000000001"), 450), (number("1000001"), 1200), (number("30000"), 2000), (command("operator"), 450)],
+    [(number("300000000001"), 300), (number("1000001"), 1200), (number("30000"), 2000), (command("operator"), 300)],
 )
 def test_a_complete_answer_ends_the_turn_sooner_than_one_that_may_go_on(reading: Reading, waited_ms: int) -> None:
     line = Line(reading)
@@ -69,6 +71,24 @@ def test_a_complete_answer_ends_the_turn_sooner_than_one_that_may_go_on(reading:
     assert at_ms - turn.ended_ms == pytest.approx(waited_ms, abs=20)
     assert turn.ended_ms == pytest.approx(1500, abs=150)
     assert turn.began_ms == pytest.approx(500, abs=100)
+
+
+def test_noise_behind_speech_does_not_delay_its_end() -> None:
+    rng = np.random.default_rng(1)
+    noisy = speechlike(1000).then(silence(3000)).samples / 32768 + rng.normal(scale=0.05, size=32_000)
+    plain = webrtcvad.Vad(2)
+    sound = Sound.from_float(noisy, 8000)
+    behind = [plain.is_speech(sound.samples[i : i + 160].tobytes(), 8000) for i in range(16_000, 32_000, 160)]
+    assert np.mean(behind) > 0.5, "the detector alone is deceived"
+    line = Line(number("300000000001"))
+    at_ms, turn = only(line.hears(sound))
+    assert isinstance(turn, TurnEnded) and 1200 <= at_ms <= 1500
+
+
+def test_a_quiet_end_behind_a_loud_beginning_is_still_speech() -> None:
+    loud, quiet = speechlike(600), Sound(speechlike(1400).samples // 3, 8000)
+    at_ms, turn = only(Line(number("30000")).hears(loud.then(quiet).then(silence(3000))))
+    assert isinstance(turn, TurnEnded) and turn.ended_ms >= 1900 and at_ms >= 3900
 
 
 def test_a_pause_within_a_number_does_not_end_the_turn() -> None:
@@ -107,6 +127,22 @@ def test_speech_with_a_meaning_interrupts_a_prompt_and_a_cough_does_not() -> Non
     events = [event for _, event in line.hears(speechlike(600).then(silence(1000)), bot_speaking=True)]
     assert isinstance(events[0], BargeIn) and isinstance(events[1], TurnEnded)
     line = Line(Reading("", 0.1))
+    assert not line.hears(speechlike(600).then(silence(3000)), bot_speaking=True)
+
+
+def test_an_unsure_command_during_a_prompt_is_no_answer() -> None:
+    line = Line()
+    line.listen_with(Guesses(NOTHING, command("end"), NOTHING, final=command("end", 0.27)))
+    assert not line.hears(speechlike(600).then(silence(3000)), bot_speaking=True)
+
+
+def test_a_hotword_stops_a_prompt_only_once_it_was_said() -> None:
+    line = Line()
+    line.listener.expect(replace(NUMBER, hotword=True), 0)
+    line.recognizer.waiting.extend([[command("operator")], [command("operator", 0.3)]])
+    _, turn = only(line.hears(speechlike(600).then(silence(1000)), bot_speaking=True))
+    assert isinstance(turn, TurnEnded)
+    line.listener.expect(replace(NUMBER, hotword=True), line.now_ms)
     assert not line.hears(speechlike(600).then(silence(3000)), bot_speaking=True)
 
 
@@ -178,8 +214,35 @@ def test_after_a_cough_during_a_prompt_the_caller_is_still_listened_to() -> None
     assert isinstance(turn, TurnEnded) and turn.readings[0].digits == "300000000001"
 
 
-def test_speech_without_end_ends_the_turn_at_last() -> None:
-    line = Line(Reading("", 0.1))
+def test_a_cough_that_is_taken_for_a_word_stops_no_prompt_unless_it_is_surely_one() -> None:
+    for confidence, turns in ((0.05, 0), (0.5, 1)):
+        line = Line()
+        line.listen_with(Guesses(NOTHING, final=command("end", confidence)))
+        assert len(line.hears(speechlike(300).then(silence(3000)), bot_speaking=True)) == turns
+
+
+def test_the_bots_own_echo_is_no_speech_and_the_same_sound_without_the_bot_is() -> None:
+    line = Line(number("300000000001"))
+    faint = Sound((speechlike(2000).samples * 0.005).astype(np.int16), 8000)
+    assert not line.hears(faint.then(silence(200)), bot_speaking=True) and not line.recognizer.streams
+    line.hears(silence(400))
+    _, turn = only(line.hears(faint.then(silence(2500))))
+    assert isinstance(turn, TurnEnded)
+
+
+@pytest.mark.parametrize(
+    "reading, waited_ms", [(number("300000000001"), 1200), (number("1000001"), 4800), (Reading("", 0.1), 8000)]
+)
+def test_noise_that_is_taken_for_speech_ends_the_turn_some_time_behind_the_last_word(
+    reading: Reading, waited_ms: int
+) -> None:
+    at_ms, turn = only(Line(reading).hears(speechlike(waited_ms + 500)))
+    assert isinstance(turn, TurnEnded) and at_ms == pytest.approx(waited_ms, abs=300)
+
+
+def test_words_without_end_end_the_turn_at_last() -> None:
+    line = Line()
+    line.listen_with(Guesses(*(Reading(str(i), 0.0) for i in range(600)), final=NOTHING))
     at_ms, turn = only(line.hears(speechlike(31_000)))
     assert isinstance(turn, TurnEnded) and at_ms == pytest.approx(30_000, abs=300)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -172,10 +173,13 @@ async def test_a_key_that_is_told_twice_counts_once(leg: SipLeg, call: FakeCall)
     down, up = (Event.CALL_DTMF_START, "5"), (Event.CALL_DTMF_END, None)
     assert leg.in_band_keys
     keys = []
-    for told in [(down, down, up, up), (down, up, down, up), (down, up)]:
-        for event, text in told:
+    for held, *instant in [(down, down, up, up), (down, up, down, up), (down, up)]:
+        call.tell(*held)
+        await asyncio.sleep(0.02)
+        for event, text in instant:
             call.tell(event, text)
         keys += await pass_frames(leg, call, 4)
+        await asyncio.sleep(0.07)
     assert [item.key for item in keys if isinstance(item, KeyPress)] == ["5", "5", "5"]
     assert not leg.in_band_keys
 

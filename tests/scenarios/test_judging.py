@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from tests.scenarios.conftest import CASES, FIXTURES, hold, on, read
 from voicebot.cli import app
 from voicebot.scenarios.recorded import cases_of_recordings
-from voicebot.scenarios.results import as_values
+from voicebot.scenarios.results import as_values, trials
 from voicebot.settings import Settings
 
 BIN = Path(sys.executable).parent / "voicebot"
@@ -72,6 +72,7 @@ def test_the_command_writes_report_json_and_junit_and_tells_by_its_status(env: d
         (["nowhere.yaml"], 1, "nowhere.yaml does not exist"),
         (["--only", "nothing is called so"], 1, "There is no call to hold"),
         (["--compare", __file__], 1, "cannot be read as an earlier run"),
+        (["--report", str(FIXTURES)], 1, "it is a folder; name a file in it"),
     ],
 )
 def test_wrong_usage_is_told_in_a_sentence(
@@ -80,6 +81,24 @@ def test_wrong_usage_is_told_in_a_sentence(
     done = CliRunner().invoke(app, ["test", *arguments], env=env)
     told = done.output if status == 2 else str(done.exception)
     assert done.exit_code == status and sentence in " ".join(told.replace("│", " ").split())
+
+
+def test_a_voice_that_is_not_there_is_told_and_nobody_stands_in(env: dict[str, str]) -> None:
+    arguments = ["test", str(FIXTURES / "yes.wav"), "--no-report"]
+    done = CliRunner().invoke(app, arguments, env=env | {"VOICEBOT_VOICE__NAME": "kokoro:nobody"})
+    assert done.exit_code == 1 and "no style 'nobody'" in str(done.exception)
+
+
+def test_tones_in_a_sound_do_not_count_as_heard_speech(chosen: Settings) -> None:
+    (case,) = [case for case in CASES if case.name == "Keys come as tones in the sound"]
+    (result,) = hold(on("wav", case), chosen)
+    assert result.passed and not list(trials([result]))
+
+
+def test_a_sound_that_is_none_is_told_once(chosen: Settings) -> None:
+    (result,) = hold(on("wav", *cases_of_recordings(FIXTURES / "not-a-wav.wav", chosen)), chosen)
+    (failure,) = result.failures
+    assert failure.what.startswith("the call broke off") and "is not a WAV file: convert it" in failure.what
 
 
 def test_a_folder_of_recordings_without_a_table_becomes_calls(chosen: Settings, tmp_path: Path) -> None:

@@ -5,7 +5,16 @@ import pytest
 from tests.scenarios.conftest import CASES
 from voicebot.dialog.catalogue import Catalogue
 from voicebot.dialog.conversation import Phase
-from voicebot.dialog.events import Answered, CallerHungUp, Heard, KnownNumbers, LookedUp, StoreFailed, TransferRefused
+from voicebot.dialog.events import (
+    Answered,
+    CallerHungUp,
+    CutOff,
+    Heard,
+    KnownNumbers,
+    LookedUp,
+    StoreFailed,
+    TransferRefused,
+)
 from voicebot.hearing.events import BargeIn, KeyPressed, KeysEntered, NoInput, PartialReading, TurnEnded
 from voicebot.observation import Observed
 from voicebot.scenarios.results import Result, failure_text
@@ -29,7 +38,13 @@ PATHS = {
         *((answer, PERSON) for answer in ("operator", "key 0")),
         *{("end", Phase.OVER), ("hang-up", Phase.OVER), ("barge-in", CONFIRMATION)},
     },
-    Phase.BOOKS: {("an account", MENU), ("no account", NUMBER), ("store failed", PERSON), ("store failed", Phase.OVER)},
+    Phase.BOOKS: {
+        ("an account", MENU),
+        ("no account", NUMBER),
+        ("store failed", PERSON),
+        ("too many", PERSON),
+        ("store failed", Phase.OVER),
+    },
     MENU: {
         *(
             (answer, MENU)
@@ -61,8 +76,8 @@ def happened(step: Observed) -> str:
             return "no input"
         case LookedUp(account):
             return "no account" if account is None else "an account"
-        case StoreFailed():
-            return "store failed"
+        case StoreFailed(too_many):
+            return "too many" if too_many else "store failed"
         case KnownNumbers():
             return "known numbers"
         case TransferRefused():
@@ -75,6 +90,8 @@ def happened(step: Observed) -> str:
             return "a key"
         case Heard():
             return "sum heard"
+        case CutOff():
+            return "cut off"
         case PartialReading():
             return "a partial reading"
 

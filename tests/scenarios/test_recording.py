@@ -14,7 +14,9 @@ from tests.fakes.store import FakeStore, account, invoice
 from tests.scenarios.conftest import FIXTURES, hold, on
 from tests.test_call import services
 from voicebot.dialog.catalogue import Catalogue
+from voicebot.errors import VoicebotError
 from voicebot.legs.wav import WavLeg
+from voicebot.scenarios.command import Wanted, find_jobs
 from voicebot.scenarios.reading import read_cases
 from voicebot.scenarios.recorded import SpokenNumber, cases_of_recordings, record
 from voicebot.settings import Settings
@@ -103,3 +105,24 @@ def test_a_recording_that_says_somebodys_number_is_not_taken_over_unasked(tmp_pa
 def test_a_table_tells_what_must_be_understood(chosen: Settings) -> None:
     cases = cases_of_recordings(FIXTURES / "evaluation.csv", chosen)
     assert cases and all(case.scenario.turns[-1].understood for case in cases)
+
+
+def test_what_cannot_be_recorded_is_told_in_a_sentence(tmp_path: Path, chosen: Settings) -> None:
+    bad = common_voice(tmp_path / "bad", ("not-a-wav.wav", "да"))
+    (tmp_path / "untold").mkdir()
+    shutil.copy(FIXTURES / "yes.wav", tmp_path / "untold")
+    for source, voice, sentence in (
+        (bad, VOICE, "not-a-wav.wav"),
+        (tmp_path / "untold", VOICE, "is no call that was kept and has no index.tsv: .*tells where a number is said"),
+        (FIXTURES / "evaluation.csv", "kokoro:nobody", "nobody"),
+    ):
+        with pytest.raises(VoicebotError, match=sentence):
+            record(source, tmp_path / "out", chosen, "replace", voice)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_recording_and_a_table_of_recordings_can_be_named_in_place_of_their_folder(chosen: Settings) -> None:
+    wanted = Wanted(["wav"])
+    (job,) = find_jobs(chosen, [FIXTURES / "yes.wav"], wanted)
+    assert job.case.scenario.turns[-1].say == "yes.wav"
+    assert len(find_jobs(chosen, [FIXTURES / "evaluation.csv"], wanted)) > 1

@@ -35,6 +35,16 @@ def test_another_voice_or_language_has_entries_of_its_own(tmp_path: Path) -> Non
     assert CachedSynthesizer(one, tmp_path).name == "one"
 
 
+def test_an_emphasised_sentence_has_an_entry_of_its_own(tmp_path: Path) -> None:
+    voice = FakeSynthesizer()
+    cached = CachedSynthesizer(voice, tmp_path)
+    cached.synthesize("да")
+    assert not cached.holds("да", emphasis=True)
+    cached.synthesize("да", emphasis=True)
+    assert voice.texts == ["да", "да"] and voice.emphasised == ["да"]
+    assert cached.holds("да", emphasis=True) and len(files(tmp_path)) == 2
+
+
 def test_sentences_are_cached_one_by_one_and_joined_with_a_pause(tmp_path: Path) -> None:
     voice = FakeSynthesizer()
     cached = CachedSynthesizer(voice, tmp_path)
@@ -116,10 +126,10 @@ def test_concurrent_wishes_for_one_sentence_share_one_rendering(tmp_path: Path) 
             super().__init__()
             self.begun, self.go_on = threading.Event(), threading.Event()
 
-        def synthesize(self, text: str, language: str = "bg") -> Sound:
+        def synthesize(self, text: str, language: str = "bg", *, emphasis: bool = False) -> Sound:
             self.begun.set()
             assert self.go_on.wait(10)
-            return super().synthesize(text, language)
+            return super().synthesize(text, language, emphasis=emphasis)
 
     voice = Slow()
     cached = CachedSynthesizer(voice, tmp_path)

@@ -29,6 +29,8 @@ def test_the_text_goes_in_by_stdin_and_never_into_the_list_of_processes(tmp_path
     assert sound.rate_hz == 22050
     assert (tmp_path / "in").read_text(encoding="utf-8") == "пет, шест"
     assert (tmp_path / "args").read_text() == "-v bg --stdin --stdout\n"
+    voice.synthesize("пет", emphasis=True)
+    assert (tmp_path / "args").read_text() == "-v bg --stdin --stdout -s 158\n"
 
 
 @pytest.mark.parametrize("script", ["exit 1", "cat >/dev/null", "cat >/dev/null; echo no sound"])

@@ -12,11 +12,11 @@ from voicebot.voice.synthesizer import SynthesisFailed, Synthesizer, VoiceUnavai
 class Broken(FakeSynthesizer):
     """Speaks once; then its engine fails."""
 
-    def synthesize(self, text: str, language: str = "bg") -> Sound:
+    def synthesize(self, text: str, language: str = "bg", *, emphasis: bool = False) -> Sound:
         if self.spoken:
             self.spoken.append((text, language))
             raise RuntimeError(f"onnx: cannot run {text}")
-        return super().synthesize(text, language)
+        return super().synthesize(text, language, emphasis=emphasis)
 
 
 def missing() -> Synthesizer:
@@ -74,6 +74,12 @@ def test_a_text_that_one_voice_cannot_speak_is_spoken_by_the_next_and_the_voice_
     voices.synthesize("още")
     voices.synthesize("да")
     assert two.texts == ["още"] and one.texts[-1] == "да" and voices.name == "one"
+
+
+def test_emphasis_reaches_whoever_speaks() -> None:
+    voice = FakeSynthesizer()
+    FallbackSynthesizer([("fake", lambda: voice)]).synthesize("да", emphasis=True)
+    assert voice.emphasised == ["да"]
 
 
 def test_when_no_voice_works_the_sentence_of_the_chosen_one_is_told() -> None:

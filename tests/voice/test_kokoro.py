@@ -167,6 +167,11 @@ def test_the_voice_speaks_from_two_threads_at_once() -> None:
     assert quiet.max() >= kokoro.RATE_HZ // 4 - 1
 
 
+def test_what_is_emphasised_is_said_more_slowly() -> None:
+    plain, emphasised = (KokoroVoice().synthesize("пет евро", emphasis=emphasis) for emphasis in (False, True))
+    assert 1.03 < emphasised.duration_ms / plain.duration_ms < 1.2
+
+
 def test_nothing_sounds_before_the_first_word_of_a_stop() -> None:
     """The lead sign used to leave a "gd" of 70 ms before the closure of "три"."""
     sound = KokoroVoice().synthesize("три, нула, нула").resampled(8000).samples / 32768.0

@@ -27,6 +27,11 @@ def levels_db(samples: Samples) -> Levels:
     return levels
 
 
+def level_db(frame: Samples) -> float:
+    """The level of a whole frame, as `levels_db` has it."""
+    return 10.0 * float(np.log10(frame.astype(np.float64).var() + 1.0)) if len(frame) else 0.0
+
+
 def active_level_db(signal: NDArray[np.float64], rate_hz: int) -> float:
     """Mean power of the frames of 5 ms that lie within 25 dB of the loudest, in dB below full scale.
 
@@ -58,13 +63,13 @@ class SlowGain:
         self.gain_db = 0.0
         """The gain of the last frame."""
 
-    def accept(self, frame: Samples) -> Samples:
-        """`frame` (int16 mono, 20 ms at 8 kHz), raised."""
-        level_db = 10.0 * float(np.log10(frame.astype(np.float64).var() + 1.0)) if len(frame) else 0.0
-        self._floor_db = max(_LEAST_FLOOR_DB, min(level_db, self._floor_db + _FLOOR_RISE_DB))
-        if level_db >= self._floor_db + _OUT_OF_NOISE_DB:
-            faded_db = level_db if self._voice_db is None else self._voice_db - _VOICE_FADE_DB
-            self._voice_db = max(level_db, faded_db)
+    def accept(self, frame: Samples, *, learn: bool = True) -> Samples:
+        """`frame` (int16 mono, 20 ms at 8 kHz), raised; with `learn=False` as the voices before it were."""
+        now_db = level_db(frame)
+        self._floor_db = max(_LEAST_FLOOR_DB, min(now_db, self._floor_db + _FLOOR_RISE_DB))
+        if learn and now_db >= self._floor_db + _OUT_OF_NOISE_DB:
+            faded_db = now_db if self._voice_db is None else self._voice_db - _VOICE_FADE_DB
+            self._voice_db = max(now_db, faded_db)
         wanted_db = 0.0
         if self._voice_db is not None:
             wanted_db = min(max(self._target_db - self._voice_db, 0.0), self._most_db)

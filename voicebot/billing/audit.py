@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from sqlalchemy import Connection, Select, and_, case, func, or_, select
+from sqlalchemy import Connection, Select, and_, case, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from voicebot.billing import connection, migrations
@@ -110,6 +110,16 @@ def _of_invoices() -> list[tuple[str, str, Select[str]]]:
         ),
         ("Invoice", "its lines do not make its total", numbers.where(lines != InvoiceRow.total_cents)),
         ("Invoice", "its dates are out of order", numbers.where(dates_are_out_of_order)),
+        (
+            "Invoice",
+            "its customer does not exist",
+            numbers.where(~exists().where(CustomerRow.number == InvoiceRow.customer_number)),
+        ),
+        (
+            "Invoice",
+            "its metering point does not exist",
+            numbers.where(~exists().where(MeteringPointRow.itn == InvoiceRow.itn)),
+        ),
     ]
 
 
@@ -140,6 +150,11 @@ def _of_payments() -> list[tuple[str, str, Select[str]]]:
             "Payment",
             "its invoice does not exist",
             with_invoice.where(PaymentRow.invoice_number.is_not(None), InvoiceRow.number.is_(None)),
+        ),
+        (
+            "Payment",
+            "its customer does not exist",
+            numbers.where(~exists().where(CustomerRow.number == PaymentRow.customer_number)),
         ),
         (
             "Payment",

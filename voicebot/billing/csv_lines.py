@@ -237,9 +237,10 @@ _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 def _identifier(of: dict[str, str], scheme: str, schemes: IdentifierSchemes) -> str:
     digits = of[scheme].strip()
-    if not any(each.name == scheme and each.matches(digits) for each in schemes.schemes):
-        raise BadLine(f"{scheme} does not follow its scheme")
-    return digits
+    for each in schemes.schemes:
+        if each.name == scheme and each.matches(digits):
+            return digits
+    raise BadLine(f"{scheme} does not follow its scheme")
 
 
 def _further(of: dict[str, str], schemes: IdentifierSchemes) -> Iterable[tuple[str, str]]:
@@ -255,6 +256,7 @@ def _reference(text: str, name: str, most: int) -> str:
     return text
 
 
+@lru_cache(maxsize=50_000)
 def _cents(text: str, name: str) -> int:
     found = _AMOUNT.fullmatch(text.strip())
     if not found:
@@ -266,6 +268,7 @@ def _cents(text: str, name: str) -> int:
     return cents
 
 
+@lru_cache(maxsize=50_000)
 def _kwh(text: str, name: str) -> int:
     found = _WHOLE.fullmatch(text.strip())
     if not found or int(found[0]) > MOST_KWH:
@@ -273,6 +276,7 @@ def _kwh(text: str, name: str) -> int:
     return int(found[0])
 
 
+@lru_cache(maxsize=50_000)
 def _date(text: str, name: str) -> date:
     day = _parsed_date(text.strip())
     if day is None:
@@ -280,7 +284,6 @@ def _date(text: str, name: str) -> date:
     return day
 
 
-@lru_cache(maxsize=50_000)
 def _parsed_date(text: str) -> date | None:
     bulgarian = _BULGARIAN_DATE.fullmatch(text)
     try:

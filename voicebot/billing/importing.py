@@ -195,8 +195,12 @@ def _prepare_staging(books: Connection, pending: list[_File]) -> None:
 
 
 def _clear_staging(books: Connection) -> None:
-    for table in (*STAGED.values(), StagedReject.__table__, StagedFile.__table__):
-        books.execute(delete(cast(Table, table)))
+    tables = [cast(Table, table) for table in (*STAGED.values(), StagedReject.__table__, StagedFile.__table__)]
+    if books.dialect.name == "postgresql":
+        books.execute(text(f"TRUNCATE {', '.join(table.name for table in tables)}"))
+        return
+    for table in tables:
+        books.execute(delete(table))
 
 
 def _stage(engine: Engine, number: int, file: _File, progress: Progress) -> None:
@@ -248,10 +252,13 @@ def _lines(source: BinaryIO) -> Iterator[bytes]:
 
 def _add(books: Connection, row: type[Base], rows: list[tuple[Any, ...]]) -> None:
     table = STAGED[row]
-    names = [column.name for column in table.c]
+    columns = [column for column in table.c if column.name != "known"]
+    names = [column.name for column in columns]
     if books.dialect.name == "postgresql":
         raw: Any = books.connection.driver_connection
-        with raw.cursor() as cursor, cursor.copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as copy:
+        statement = f"COPY {table.name} ({', '.join(names)}) FROM STDIN (FORMAT BINARY)"
+        with raw.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types([column.type.compile(books.dialect).lower().partition("(")[0] for column in columns])
             for values in rows:
                 copy.write_row(values)
     else:
@@ -263,6 +270,8 @@ def _analyze(books: Connection) -> None:
     if books.dialect.name == "postgresql":
         books.execute(text("SET LOCAL random_page_cost = 1.1"))
         books.execute(text("SET LOCAL work_mem = '256MB'"))
+        books.execute(text("SET LOCAL jit = off"))  # to compile takes longer than to run
+        books.execute(text("SET LOCAL default_statistics_target = 10"))
     for table in STAGED.values():
         books.execute(text(f"ANALYZE {table.name}"))
 

@@ -10,11 +10,15 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from sqlalchemy import (
+    BigInteger,
+    Column,
     ColumnElement,
     Connection,
     FromClause,
     Index,
+    MetaData,
     Select,
+    String,
     Table,
     and_,
     case,
@@ -57,6 +61,10 @@ _KEYS = (
     _PAYMENT.c.reverses,
 )
 """What staged rows are looked for by."""
+_PAID = Table(
+    "paid", MetaData(), Column("invoice_number", String), Column("paid_cents", BigInteger), prefixes=["TEMPORARY"]
+)
+"""What is paid on each invoice that this import touches, by the payments in the books and by its new ones."""
 
 
 def publish(books: Connection, as_of: datetime) -> int:
@@ -85,13 +93,16 @@ def _indexed(books: Connection) -> Iterator[None]:
 
 def _publish(books: Connection, as_of: datetime) -> int:
     _reject_repeats(books)
+    _mark_known(books, CustomerRow, MeteringPointRow, InvoiceRow, PaymentRow)
     _reject_strangers(books)
+    _PAID.create(books)
     _reject_what_does_not_add_up(books)
     changed = sum(_merge(books, row) for row in (CustomerRow, MeteringPointRow))
     _number_customers_and_points(books)
-    changed += sum(_merge(books, row) for row in (IdentifierRow, PaymentRow))
-    changed += _merge(books, InvoiceRow, outstanding_cents=_outstanding(_INVOICE))
+    changed += sum(_merge(books, row) for row in (IdentifierRow, InvoiceRow))
     _settle_invoices_that_were_there(books)
+    changed += _merge(books, PaymentRow)
+    _PAID.drop(books)
     _date_the_books(books, as_of)
     return changed
 
@@ -112,8 +123,8 @@ def _reject_repeats(books: Connection) -> None:
     """Of lines with one number the first is taken; others are rejected, but for those that say the same."""
     for row, staged in STAGED.items():
         key = [c.name for c in row.__table__.primary_key]
-        rest = [c.name for c in staged.c if c.name not in ("file_id", "line", *key)]
-        if not books.scalar(select(exists().select_from(staged))) or not _has_repeats(books, staged, key):
+        rest = [c.name for c in staged.c if c.name not in ("file_id", "line", "known", *key)]
+        if not _any(books, staged) or not _has_repeats(books, staged, key):
             continue
         earlier = staged.alias("earlier")
         same_key = and_(*(earlier.c[name] == staged.c[name] for name in key))
@@ -128,15 +139,28 @@ def _reject_repeats(books: Connection) -> None:
         books.execute(delete(staged).where(exists().where(same_key, before)))
 
 
+def _any(books: Connection, staged: Table, *where: ColumnElement[bool]) -> bool:
+    return bool(books.scalar(select(exists(select(staged.c.line).where(*where)))))
+
+
 def _has_repeats(books: Connection, staged: Table, key: list[str]) -> bool:
     columns = [staged.c[name] for name in key]
     repeated = select(literal(1)).select_from(staged).group_by(*columns).having(func.count() > 1).limit(1)
     return books.scalar(repeated) is not None
 
 
+def _mark_known(books: Connection, *rows: type[Base]) -> None:
+    """Find the numbers that the books have already, once for all that follows: of most exports there is none."""
+    for row in rows:
+        live: Table = row.__table__  # type: ignore[assignment]
+        staged = STAGED[row]
+        there = exists().where(*(key == staged.c[key.name] for key in live.primary_key))
+        books.execute(update(staged).where(there).values(known=true()))
+
+
 def _reject_strangers(books: Connection) -> None:
     """Reject lines that refer to what is neither in the books nor in this import."""
-    for staged in (_POINT, _IDENTIFIER, _INVOICE, _PAYMENT):
+    for staged in (_POINT, _IDENTIFIER):
         unknown = _unknown(CustomerRow, "number", staged.c.customer_number)
         _reject(books, staged, unknown, "its customer is unknown")
     _reject(
@@ -145,13 +169,24 @@ def _reject_strangers(books: Connection) -> None:
         and_(_IDENTIFIER.c.itn.is_not(None), _unknown(MeteringPointRow, "itn", _IDENTIFIER.c.itn)),
         "its metering point is unknown",
     )
-    _reject(books, _INVOICE, _unknown(MeteringPointRow, "itn", _INVOICE.c.itn), "its metering point is unknown")
-    _reject_moved_invoices(books)
+    _reject_stray_invoices(books)
     _reject_stray_payments(books)
 
 
-def _reject_moved_invoices(books: Connection) -> None:
-    """An invoice keeps its customer and currency, because payments refer to both."""
+def _reject_stray_invoices(books: Connection) -> None:
+    # A point's customer is there: of an invoice for whoever is supplied at its point nothing else is asked.
+    points = MeteringPointRow.__table__.c, _POINT.c
+    supplied = [
+        exists().where(point.itn == _INVOICE.c.itn, point.customer_number == _INVOICE.c.customer_number)
+        for point in points
+    ]
+    other = and_(*(~each for each in supplied))
+    if _any(books, _INVOICE, other):
+        stranger = _unknown(CustomerRow, "number", _INVOICE.c.customer_number)
+        _reject(books, _INVOICE, and_(other, stranger), "its customer is unknown")
+        unknown = _unknown(MeteringPointRow, "itn", _INVOICE.c.itn)
+        _reject(books, _INVOICE, and_(other, unknown), "its metering point is unknown")
+    # It keeps its customer and currency, because payments refer to both.
     moved = exists().where(
         InvoiceRow.number == _INVOICE.c.number,
         or_(
@@ -159,7 +194,9 @@ def _reject_moved_invoices(books: Connection) -> None:
             InvoiceRow.currency != _INVOICE.c.currency,
         ),
     )
-    _reject(books, _INVOICE, moved, "the books have its number with another customer or currency")
+    _reject(
+        books, _INVOICE, and_(_INVOICE.c.known, moved), "the books have its number with another customer or currency"
+    )
 
 
 def _reject_stray_payments(books: Connection) -> None:
@@ -174,11 +211,11 @@ def _reject_stray_payments(books: Connection) -> None:
             PaymentRow.reverses.is_distinct_from(payment.reverses),
         ),
     )
-    _reject(books, _PAYMENT, differs, "the books have its number with another sum, invoice or customer")
-    paid = payment.invoice_number.is_not(None)
-    _reject(
-        books, _PAYMENT, and_(paid, _unknown(InvoiceRow, "number", payment.invoice_number)), "its invoice is unknown"
-    )
+    reason = "the books have its number with another sum, invoice or customer"
+    _reject(books, _PAYMENT, and_(payment.known, differs), reason)
+    # An invoice's customer is there: of a payment that fits its invoice nothing else is asked.
+    stranger = _unknown(CustomerRow, "number", payment.customer_number)
+    _reject(books, _PAYMENT, and_(payment.invoice_number.is_(None), stranger), "its customer is unknown")
     fits = [
         exists().where(
             invoice.number == payment.invoice_number,
@@ -187,35 +224,41 @@ def _reject_stray_payments(books: Connection) -> None:
         )
         for invoice in (InvoiceRow.__table__.c, _INVOICE.c)
     ]
-    _reject(books, _PAYMENT, and_(paid, *(~fit for fit in fits)), "its invoice has another customer or currency")
-    original, other = _PAYMENT.alias("original"), _PAYMENT.alias("other")
+    misfit = and_(payment.invoice_number.is_not(None), *(~fit for fit in fits))
+    if _any(books, _PAYMENT, misfit):
+        unknown = _unknown(InvoiceRow, "number", payment.invoice_number)
+        _reject(books, _PAYMENT, and_(misfit, stranger), "its customer is unknown")
+        _reject(books, _PAYMENT, and_(misfit, unknown), "its invoice is unknown")
+        _reject(books, _PAYMENT, misfit, "its invoice has another customer or currency")
+    if _any(books, _PAYMENT, payment.reverses.is_not(None)):
+        _reject_stray_reversals(books)
+
+
+def _reject_stray_reversals(books: Connection) -> None:
+    payment, other = _PAYMENT.c, _PAYMENT.alias("other").c
     fits = [
         exists().where(
-            table.number == payment.reverses,
-            table.reverses.is_(None),
-            table.paid_cents == payment.paid_cents,
-            table.currency == payment.currency,
-            table.customer_number == payment.customer_number,
-            table.invoice_number.is_not_distinct_from(payment.invoice_number),
+            original.number == payment.reverses,
+            original.reverses.is_(None),
+            original.paid_cents == payment.paid_cents,
+            original.currency == payment.currency,
+            original.customer_number == payment.customer_number,
+            original.invoice_number.is_not_distinct_from(payment.invoice_number),
         )
-        for table in (PaymentRow.__table__.c, original.c)
+        for original in (PaymentRow.__table__.c, other)
     ]
-    reversal = payment.reverses.is_not(None)
-    _reject(
-        books,
-        _PAYMENT,
-        and_(reversal, *(~fit for fit in fits)),
-        "it takes back a payment that is unknown or not its like",
-    )
-    again = or_(
+    misfit = and_(payment.reverses.is_not(None), *(~fit for fit in fits))
+    _reject(books, _PAYMENT, misfit, "it takes back a payment that is unknown or not its like")
+    for again in (
         exists().where(PaymentRow.reverses == payment.reverses, PaymentRow.number != payment.number),
-        exists().where(other.c.reverses == payment.reverses, other.c.number < payment.number),
-    )
-    _reject(books, _PAYMENT, and_(reversal, again), "it takes back a payment that is taken back already")
+        exists().where(other.reverses == payment.reverses, other.number < payment.number),
+    ):
+        _reject(books, _PAYMENT, again, "it takes back a payment that is taken back already")
 
 
 def _reject_what_does_not_add_up(books: Connection) -> None:
     """No invoice is paid more than whole or less than not at all: else its lines of this import are rejected."""
+    _add_up(books)
     wrong = books.scalars(_invoices_that_would_not_add_up()).all()
     for few in _in_parts(wrong):
         reason = "its invoice would be paid more than whole: book the excess without an invoice"
@@ -223,36 +266,36 @@ def _reject_what_does_not_add_up(books: Connection) -> None:
         _reject(books, _INVOICE, _INVOICE.c.number.in_(few), "more was paid on it than its total")
     if wrong:
         _reject_stray_payments(books)
+        _add_up(books)
 
 
 def _invoices_that_would_not_add_up() -> Select[str]:
-    """Those touched by this import whose payments, in the books and in it, make less than 0 or more than the total."""
-    live, invoice = PaymentRow.__table__, InvoiceRow.__table__
-    touched = (
-        select(_PAYMENT.c.invoice_number.label("number"))
-        .where(_PAYMENT.c.invoice_number.is_not(None))
-        .union(select(_INVOICE.c.number))
-        .subquery()
+    """Those on which less than 0 or more than the total would be paid."""
+    paid, invoice = _PAID.c, InvoiceRow.__table__.c
+    total_there = select(invoice.total_cents).where(invoice.number == paid.invoice_number).scalar_subquery()
+    return (
+        select(paid.invoice_number)
+        .outerjoin(_INVOICE, _INVOICE.c.number == paid.invoice_number)
+        .where(~paid.paid_cents.between(0, func.coalesce(_INVOICE.c.total_cents, total_there)))
+    )
+
+
+def _add_up(books: Connection) -> None:
+    live = PaymentRow.__table__
+    new = select(_PAYMENT.c.invoice_number, _effect(_PAYMENT)).where(
+        _PAYMENT.c.invoice_number.is_not(None), ~_PAYMENT.c.known
     )
     # Only an invoice that is in the books can have payments there.
-    there = select(touched.c.number).join(invoice, invoice.c.number == touched.c.number).cte()
-    in_the_books = select(live.c.invoice_number, _effect(live)).join(there, there.c.number == live.c.invoice_number)
-    new = select(_PAYMENT.c.invoice_number, _effect(_PAYMENT)).where(
-        _PAYMENT.c.invoice_number.is_not(None), ~exists().where(live.c.number == _PAYMENT.c.number)
+    paid_there = new.with_only_columns(_PAYMENT.c.invoice_number).except_(select(_INVOICE.c.number)).subquery()
+    corrected = select(_INVOICE.c.number).where(_INVOICE.c.known)
+    there = select(paid_there.c.invoice_number).union(corrected).subquery()
+    in_the_books = select(live.c.invoice_number, _effect(live)).join(
+        there, there.c.invoice_number == live.c.invoice_number
     )
-    payments = in_the_books.union_all(new).subquery()
-    paid = (
-        select(payments.c.invoice_number, func.sum(payments.c.effect).label("paid"))
-        .group_by(payments.c.invoice_number)
-        .subquery()
-    )
-    total = func.coalesce(_INVOICE.c.total_cents, invoice.c.total_cents)
-    return (
-        select(paid.c.invoice_number)
-        .outerjoin(_INVOICE, _INVOICE.c.number == paid.c.invoice_number)
-        .outerjoin(invoice, invoice.c.number == paid.c.invoice_number)
-        .where(~paid.c.paid.between(0, total))
-    )
+    effects = in_the_books.union_all(new).subquery()
+    sums = select(effects.c.invoice_number, func.sum(effects.c.effect)).group_by(effects.c.invoice_number)
+    books.execute(delete(_PAID))
+    books.execute(insert(_PAID).from_select(["invoice_number", "paid_cents"], sums))
 
 
 def _in_parts(numbers: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
@@ -270,29 +313,31 @@ def _effect(payments: FromClause) -> ColumnElement[int]:
     return taken.label("effect")
 
 
-def _outstanding(invoice: Table) -> ColumnElement[int]:
-    """What is left of an invoice by the payments in the books."""
-    live = PaymentRow.__table__
-    paid = select(func.sum(_effect(live))).where(live.c.invoice_number == invoice.c.number).scalar_subquery()
-    return case((invoice.c.cancelled.is_(None), invoice.c.total_cents - func.coalesce(paid, 0)), else_=0)
+def _outstanding(invoice: FromClause) -> ColumnElement[int]:
+    """What is left of an invoice."""
+    return case((invoice.c.cancelled.is_(None), invoice.c.total_cents - func.coalesce(_PAID.c.paid_cents, 0)), else_=0)
 
 
-def _merge(books: Connection, row: type[Base], **computed: ColumnElement[int]) -> int:
+def _merge(books: Connection, row: type[Base]) -> int:
     """Add what is new and change what is other; says how many rows that were."""
     live: Table = row.__table__  # type: ignore[assignment]
     staged = STAGED[row]
     key = [c.name for c in live.primary_key]
     names = [c.name for c in live.c]
-    source = select(*(computed[name] if name in computed else staged.c[name] for name in names)).where(true())
+    source = select(*(staged.c[name] if name in staged.c else _outstanding(staged) for name in names))
+    if row is InvoiceRow:
+        source = source.outerjoin_from(staged, _PAID, _PAID.c.invoice_number == staged.c.number)
+    added = books.execute(insert(live).from_select(names, source.where(~staged.c.known))).rowcount
     make = postgresql.insert if books.dialect.name == "postgresql" else sqlite.insert
-    adding = make(live).from_select(names, source)
+    changing = make(live).from_select(names, source.where(staged.c.known))
     rest = [name for name in names if name not in key]
-    other = or_(*(live.c[name].is_distinct_from(adding.excluded[name]) for name in rest))
-    return books.execute(
-        adding.on_conflict_do_update(
-            index_elements=key, set_={name: adding.excluded[name] for name in rest}, where=other
+    other = or_(*(live.c[name].is_distinct_from(changing.excluded[name]) for name in rest))
+    changed = books.execute(
+        changing.on_conflict_do_update(
+            index_elements=key, set_={name: changing.excluded[name] for name in rest}, where=other
         )
     ).rowcount
+    return added + changed
 
 
 def _number_customers_and_points(books: Connection) -> None:
@@ -304,7 +349,8 @@ def _number_customers_and_points(books: Connection) -> None:
     points = select(literal(-1), _POINT.c.line, literal(ITN), _POINT.c.itn, _POINT.c.customer_number, _POINT.c.itn)
     for found in (customers, points):
         books.execute(insert(_IDENTIFIER).from_select(columns, found))
-    if not books.scalar(select(exists().select_from(_POINT))):
+    _mark_known(books, IdentifierRow)
+    if not _any(books, _POINT):
         return
     # Further numbers of a point go where the point goes.
     moved = select(MeteringPointRow.customer_number).where(MeteringPointRow.itn == IdentifierRow.itn).scalar_subquery()
@@ -317,16 +363,11 @@ def _number_customers_and_points(books: Connection) -> None:
 
 def _settle_invoices_that_were_there(books: Connection) -> None:
     """Set the balance of invoices that are not in this import and got payments by it."""
-    live: Table = InvoiceRow.__table__  # type: ignore[assignment]
-    left = _outstanding(live)
+    staged = exists().where(_INVOICE.c.number == _PAID.c.invoice_number)
     books.execute(
         update(InvoiceRow)
-        .where(
-            exists().where(_PAYMENT.c.invoice_number == InvoiceRow.number),
-            ~exists().where(_INVOICE.c.number == InvoiceRow.number),
-            InvoiceRow.outstanding_cents != left,
-        )
-        .values(outstanding_cents=left)
+        .where(InvoiceRow.number == _PAID.c.invoice_number, ~staged)
+        .values(outstanding_cents=_outstanding(InvoiceRow.__table__))
     )
 
 

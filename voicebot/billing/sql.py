@@ -4,18 +4,47 @@ from __future__ import annotations
 
 import hmac
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import NullPool, Row, Select, and_, case, false, func, or_, select, text, true
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy import (
+    ColumnElement,
+    NullPool,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    false,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.orm import aliased
 
 from voicebot.billing import connection, migrations
 from voicebot.billing.identifier import Identifier
 from voicebot.billing.schema import Books, CustomerRow, IdentifierRow, InvoiceRow, MeteringPointRow, PaymentRow
-from voicebot.billing.store import Account, History, Invoice, InvoiceLine, Money, Payment, StoreUnavailable, in_euro
+from voicebot.billing.store import (
+    Account,
+    History,
+    Invoice,
+    InvoiceLine,
+    Money,
+    Payment,
+    StoreUnavailable,
+    total_in_euro,
+)
+
+T = TypeVar("T")
 
 _VERSION = select(text("version_num")).select_from(text("alembic_version")).scalar_subquery()
 
@@ -40,132 +69,168 @@ class SqlStore:
         """Where the bills are."""
         with connection.explained(self.url):
             url, arguments = connection.reading(self.url, busy_timeout_s)
+            sqlite = url.get_backend_name() == "sqlite"
             # Parameters are customers' numbers: they stay out of errors and logs.
             self._engine = create_async_engine(
                 url,
                 connect_args=arguments,
                 hide_parameters=True,
-                **(
-                    {"poolclass": NullPool}
-                    if url.get_backend_name() == "sqlite"
-                    else {"pool_pre_ping": True, "isolation_level": "REPEATABLE READ"}
-                ),
+                **({"poolclass": NullPool} if sqlite else {"isolation_level": "REPEATABLE READ"}),
             )
         connection.read_in_one_snapshot(self._engine.sync_engine)
+        # A statement alone sees one state; without a transaction it takes one round trip.
+        self._single = self._engine if sqlite else self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def find(self, identifier: Identifier) -> Account | None:
         """The account with this number, or None; raises `StoreUnavailable`."""
-        connection.see_the_file(self.url)
-        with connection.explained(self.url):
-            async with self._engine.connect() as books:
-                owner = await self._owner(books, identifier)
-                return await _account(books, identifier, owner) if owner else None
+        return _account(identifier, await self._read(self._single, lambda books: self._balance(books, identifier)))
 
     async def history(self, identifier: Identifier, code: str) -> History | None:
         """All invoices and payments where the code is the customer's; raises `StoreUnavailable`."""
-        connection.see_the_file(self.url)
-        with connection.explained(self.url):
-            async with self._engine.connect() as books:
-                owner = await self._owner(books, identifier)
-                if owner is None or not hmac.compare_digest(owner.code.encode(), code.encode()):
-                    return None
-                newest_first = InvoiceRow.issued.desc(), InvoiceRow.number.desc()
-                invoices = await books.execute(_invoices(owner).order_by(*newest_first))
-                payments = await books.execute(_payments(owner))
-                return History(
-                    await _account(books, identifier, owner),
-                    tuple(map(_invoice, invoices)),
-                    tuple(map(_payment, payments)),
-                )
+
+        async def read(books: AsyncConnection) -> History | None:
+            balance = await self._balance(books, identifier)
+            account, [owner, *_] = _account(identifier, balance), balance
+            if account is None or not hmac.compare_digest(owner.code.encode(), code.encode()):
+                return None
+            newest_first = InvoiceRow.issued.desc(), InvoiceRow.number.desc()
+            invoices = await books.execute(_invoices(owner).order_by(*newest_first))
+            payments = await books.execute(_payments(owner))
+            return History(account, tuple(map(_invoice, invoices)), tuple(map(_payment, payments)))
+
+        return await self._read(self._engine, read)
 
     async def known(self, identifiers: Sequence[Identifier]) -> frozenset[Identifier]:
         """Which of these few numbers are some customer's; raises `StoreUnavailable`."""
-        connection.see_the_file(self.url)
         values: dict[str, list[str]] = defaultdict(list)
         for identifier in identifiers:
             values[identifier.scheme].append(identifier.reveal())
         wanted = [and_(IdentifierRow.scheme == name, IdentifierRow.value.in_(few)) for name, few in values.items()]
-        with connection.explained(self.url):
-            async with self._engine.connect() as books:
-                await self._see_the_version(books)
-                rows = await books.execute(
-                    select(IdentifierRow.value, IdentifierRow.scheme).where(or_(false(), *wanted))
-                )
-                return frozenset(Identifier(value, scheme) for value, scheme in rows)
+
+        async def read(books: AsyncConnection) -> frozenset[Identifier]:
+            await self._see_the_version(books)
+            rows = await books.execute(select(IdentifierRow.value, IdentifierRow.scheme).where(or_(false(), *wanted)))
+            return frozenset(Identifier(value, scheme) for value, scheme in rows)
+
+        return await self._read(self._engine, read)
 
     async def check(self) -> None:
         """Return when the store can answer; raise `StoreUnavailable` when not."""
-        connection.see_the_file(self.url)
-        with connection.explained(self.url):
-            async with self._engine.connect() as books:
-                await self._see_the_version(books)
-                for table in (CustomerRow, IdentifierRow, MeteringPointRow, InvoiceRow, PaymentRow):
-                    await books.execute(select(table.__table__).limit(1))
+
+        async def read(books: AsyncConnection) -> None:
+            await self._see_the_version(books)
+            for table in (CustomerRow, IdentifierRow, MeteringPointRow, InvoiceRow, PaymentRow):
+                await books.execute(select(table.__table__).limit(1))
+
+        await self._read(self._engine, read)
 
     async def close(self) -> None:
         """Give back connections."""
         await self._engine.dispose()
+
+    async def _read(self, engine: AsyncEngine, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What `read` makes of the books. Where the connection was cut since its last use, it reads by a new one."""
+        connection.see_the_file(self.url)
+        with connection.explained(self.url):
+            try:
+                async with engine.connect() as books:
+                    return await read(books)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+            async with engine.connect() as books:
+                return await read(books)
 
     async def _see_the_version(self, books: AsyncConnection) -> None:
         versions = await books.execute(select(_VERSION).select_from(Books))
         if versions.scalar_one_or_none() != migrations.HEAD:
             raise StoreUnavailable(connection.other_layout(self.url))
 
-    async def _owner(self, books: AsyncConnection, identifier: Identifier) -> Row[Any] | None:
-        """Whose number it is, with the state of the books; None where it is nobody's."""
-        found = await books.execute(
-            select(_VERSION.label("version"), Books.as_of, IdentifierRow.itn, *CustomerRow.__table__.c)
-            .select_from(Books)
-            .outerjoin(
-                IdentifierRow,
-                and_(IdentifierRow.scheme == identifier.scheme, IdentifierRow.value == identifier.reveal()),
-            )
-            .outerjoin(CustomerRow, CustomerRow.number == IdentifierRow.customer_number)
-        )
-        owner = found.one_or_none()
-        if owner is None or owner.version != migrations.HEAD:
+    async def _balance(self, books: AsyncConnection, identifier: Identifier) -> Sequence[Row[Any]]:
+        """A row for each unpaid invoice, at least one; in each whose number it is, None where it is nobody's."""
+        found = await books.execute(_BALANCE, {"scheme": identifier.scheme, "value": identifier.reveal()})
+        rows = found.all()
+        if not rows or rows[0].version != migrations.HEAD:
             raise StoreUnavailable(connection.other_layout(self.url))
-        return owner if owner.number is not None else None
+        return rows
 
 
-async def _account(books: AsyncConnection, identifier: Identifier, owner: Row[Any]) -> Account:
-    unpaid = await books.execute(
-        _invoices(owner).where(InvoiceRow.outstanding_cents > 0).order_by(InvoiceRow.due, InvoiceRow.number)
-    )
-    credits = await books.execute(_credit(owner))
+def _account(identifier: Identifier, balance: Sequence[Row[Any]]) -> Account | None:
+    owner = balance[0]
+    if owner.customer is None:
+        return None
+    credits = money(int(owner.credit_euro), "EUR"), money(int(owner.credit_levs), "BGN")
     return Account(
         identifier=identifier,
         kind=owner.kind,
-        unpaid=tuple(map(_invoice, unpaid)),
+        unpaid=tuple(_invoice(row) for row in balance if row.number is not None),
         as_of=owner.as_of,
-        credit=Money(sum((in_euro(money(int(c), currency)).amount for c, currency in credits), Decimal("0.00")), "EUR"),
+        credit=total_in_euro(credits),
     )
 
 
 def _invoices(owner: Row[Any]) -> Select[Any]:
     """The customer's invoices; only those of one metering point where he is asked for by it."""
-    of_point = InvoiceRow.itn == owner.itn if owner.itn else true()
-    return select(*InvoiceRow.__table__.c).where(InvoiceRow.customer_number == owner.number, of_point)
+    of_point = InvoiceRow.itn == owner.point if owner.point else true()
+    return select(*InvoiceRow.__table__.c).where(InvoiceRow.customer_number == owner.customer, of_point)
 
 
 def _payments(owner: Row[Any]) -> Select[Any]:
-    of_point = InvoiceRow.itn == owner.itn if owner.itn else true()
-    return (
-        select(*PaymentRow.__table__.c)
-        .outerjoin(InvoiceRow, InvoiceRow.number == PaymentRow.invoice_number)
-        .where(PaymentRow.customer_number == owner.number, of_point)
-        .order_by(PaymentRow.received.desc(), PaymentRow.number.desc())
+    """His payments; only those for invoices of one metering point where he is asked for by it."""
+    payments = select(*PaymentRow.__table__.c)
+    of_invoices = payments.where(PaymentRow.invoice_number.in_(_invoices(owner).with_only_columns(InvoiceRow.number)))
+    on_account = payments.where(
+        PaymentRow.customer_number == owner.customer, PaymentRow.invoice_number.is_(None), literal(not owner.point)
     )
+    everything = of_invoices.union_all(on_account)
+    columns = everything.selected_columns
+    return everything.order_by(columns.received.desc(), columns.number.desc())  # type: ignore[return-value]
 
 
-def _credit(owner: Row[Any]) -> Select[Any]:
-    """What settles no invoice, by currency: paid on account, or for an invoice that was cancelled."""
-    sums = select(func.sum(EFFECT), PaymentRow.currency).group_by(PaymentRow.currency)
-    on_account = sums.where(PaymentRow.customer_number == owner.number, PaymentRow.invoice_number.is_(None))
-    for_cancelled = sums.join(InvoiceRow, InvoiceRow.number == PaymentRow.invoice_number).where(
-        InvoiceRow.customer_number == owner.number, InvoiceRow.cancelled.is_not(None)
+def _credit(currency: str) -> ColumnElement[int]:
+    """What settles no invoice: paid on account, or for an invoice that was cancelled."""
+    invoice = aliased(InvoiceRow)
+    paid = select(func.coalesce(func.sum(EFFECT), 0)).where(PaymentRow.currency == currency)
+    on_account = paid.where(
+        PaymentRow.customer_number == CustomerRow.number, PaymentRow.invoice_number.is_(None)
+    ).correlate(CustomerRow)
+    for_cancelled = (
+        paid.join(invoice, invoice.number == PaymentRow.invoice_number)
+        .where(invoice.customer_number == CustomerRow.number, invoice.cancelled.is_not(None))
+        .correlate(CustomerRow)
     )
-    return on_account.union_all(for_cancelled)  # type: ignore[return-value]
+    return on_account.scalar_subquery() + for_cancelled.scalar_subquery()
+
+
+_BALANCE = (
+    select(
+        _VERSION.label("version"),
+        Books.as_of,
+        CustomerRow.number.label("customer"),
+        CustomerRow.kind,
+        CustomerRow.code,
+        IdentifierRow.itn.label("point"),
+        _credit("EUR").label("credit_euro"),
+        _credit("BGN").label("credit_levs"),
+        *InvoiceRow.__table__.c,
+    )
+    .select_from(Books)
+    .outerjoin(
+        IdentifierRow, and_(IdentifierRow.scheme == bindparam("scheme"), IdentifierRow.value == bindparam("value"))
+    )
+    .outerjoin(CustomerRow, CustomerRow.number == IdentifierRow.customer_number)
+    .outerjoin(
+        InvoiceRow,
+        and_(
+            InvoiceRow.customer_number == CustomerRow.number,
+            or_(IdentifierRow.itn.is_(None), InvoiceRow.itn == IdentifierRow.itn),
+            # Not a parameter, so that the index of unpaid invoices serves whatever is asked.
+            InvoiceRow.outstanding_cents > literal_column("0"),
+        ),
+    )
+    .order_by(InvoiceRow.due, InvoiceRow.number)
+)
+"""All that a caller is told, in one round trip."""
 
 
 def money(cents: int, currency: str) -> Money:

@@ -40,7 +40,7 @@ class Phrase:
     pause_ms: int
     """Silence behind it."""
     emphasis: bool = False
-    """Whether it is the word that matters; no voice speaks it otherwise yet."""
+    """Whether it is what matters; it is spoken more slowly."""
 
 
 _Sentence = tuple[ssml.Span, ...]

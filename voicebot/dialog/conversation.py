@@ -34,6 +34,7 @@ from voicebot.dialog.candidates import Candidates, Hearing
 from voicebot.dialog.events import (
     Answered,
     CallerHungUp,
+    CutOff,
     DialogEvent,
     Heard,
     KnownNumbers,
@@ -41,7 +42,7 @@ from voicebot.dialog.events import (
     StoreFailed,
     TransferRefused,
 )
-from voicebot.hearing.events import BargeIn, KeyPressed, KeysEntered, NoInput, PartialReading, TurnEnded
+from voicebot.hearing.events import BargeIn, KeyPressed, KeysEntered, NoInput, TurnEnded
 from voicebot.hearing.expectation import Completeness, Expectation
 from voicebot.hearing.recognizer import Reading
 
@@ -53,6 +54,9 @@ _NEAR_DAYS = 180
 
 _GREETINGS = ((5, "greeting_morning"), (10, "greeting_day"), (18, "greeting_evening"), (23, "greeting"))
 """From which hour which greeting is said; before the first hour the last one is."""
+
+_NOISE_CONFIDENCE = 0.1
+"""Digits that are heard less surely while the bot speaks are a noise."""
 
 _HEARINGS = 3
 """How many answers are weighed together."""
@@ -103,6 +107,8 @@ class State:
     """The prompts of this turn of the bot, each with its repetitions."""
     said_before: Mapping[str, int] = field(default_factory=dict)
     """Those of the turn before."""
+    untold: tuple[Say, ...] | None = None
+    """What the caller has cut off and not heard to its end; None while he lets the bot speak."""
     outcome: Outcome | None = None
     """Set when the call is over."""
 
@@ -136,8 +142,11 @@ class Conversation:
         """The next state and what is to be done, in order. After the end of a call nothing happens any more."""
         if state.phase is Phase.OVER:
             return state, []
+        if state.untold and self._came_to_nothing(state, event):
+            listen = Listen(replace(self._expectation(state.phase), hotword=True))
+            return replace(state, untold=None), [*state.untold, listen]
         if isinstance(event, TurnEnded | KeysEntered | NoInput) and state.said:
-            state = replace(state, said={}, said_before=state.said)
+            state = replace(state, said={}, said_before=state.said, untold=None)
         return _with_repetitions(*self._answer_to(state, event))
 
     def _answer_to(self, state: State, event: DialogEvent) -> Step:
@@ -145,10 +154,12 @@ class Conversation:
             case Answered():
                 state = replace(state, staffed=event.staffed)
                 return self._ask_number(state, _greeting(event.hour), Prompt("ask_number"))
-            case KeyPressed() | BargeIn():
-                return state, [Hush()] if state.phase in (Phase.NUMBER, Phase.CONFIRMATION, Phase.MENU) else []
-            case PartialReading():
-                return state, []
+            case KeyPressed() | BargeIn() if state.phase is Phase.NUMBER:
+                return state, [Hush()]
+            case KeyPressed() | BargeIn() if state.phase in (Phase.CONFIRMATION, Phase.MENU):
+                return replace(state, untold=state.untold or ()), [Hush()]
+            case CutOff() if state.untold is not None:
+                return replace(state, untold=(*state.untold, event.untold)), []
             case TurnEnded():
                 return _hushed(self._on_turn(state, event))
             case KeysEntered():
@@ -160,7 +171,8 @@ class Conversation:
             case KnownNumbers():
                 return self._on_known_numbers(state, event)
             case StoreFailed():
-                return self._to_person(state, Prompt("store_failed")) if state.phase is Phase.BOOKS else (state, [])
+                why = Prompt("too_many_inquiries" if event.too_many else "store_failed")
+                return self._to_person(state, why) if state.phase is Phase.BOOKS else (state, [])
             case Heard():
                 return replace(state, informed=state.informed or event.mark == SUM_TOLD), []
             case TransferRefused():
@@ -168,13 +180,13 @@ class Conversation:
             case CallerHungUp():
                 outcome = Outcome.INFORMED if state.informed else Outcome.ABANDONED
                 return replace(state, phase=Phase.OVER, outcome=outcome), []
+            case _:
+                return state, []
 
     # What the caller does
 
     def _on_turn(self, state: State, turn: TurnEnded) -> Step:
-        best = turn.readings[0]
-        needed = self.yes_confidence if best.intent == "yes" else self.intent_confidence
-        intent = best.intent if best.confidence >= needed else None
+        intent = self._sure_intent(turn.readings[0])
         match state.phase:
             case Phase.NUMBER:
                 return self._on_intent(state, intent) or self._on_spoken_number(state, turn.readings)
@@ -184,6 +196,19 @@ class Conversation:
                 return self._on_intent(state, intent) or self._unclear(state, "menu_unclear")
             case _:
                 return state, []
+
+    def _sure_intent(self, reading: Reading) -> str | None:
+        """What was asked for, if that is sure enough."""
+        needed = self.yes_confidence if reading.intent == "yes" else self.intent_confidence
+        return reading.intent if reading.confidence >= needed else None
+
+    def _came_to_nothing(self, state: State, event: DialogEvent) -> bool:
+        """Whether nobody said anything after all: a cough, or a key that means nothing by itself."""
+        match event:
+            case TurnEnded():
+                return not self._expectation(state.phase).understood(event.readings[0])
+            case _:
+                return isinstance(event, NoInput)
 
     def _on_keys(self, state: State, digits: str) -> Step:
         match state.phase:
@@ -303,8 +328,7 @@ class Conversation:
         return OneOf(sorted(self.schemes.lengths))
 
     def _ask_number(self, state: State, *prompts: Prompt) -> Step:
-        expectation = Expectation("identifier", self._number_spoken, self._number_keyed)
-        return replace(state, phase=Phase.NUMBER), [Say(prompts), Listen(expectation)]
+        return replace(state, phase=Phase.NUMBER), [Say(prompts), Listen(self._expectation(Phase.NUMBER))]
 
     def _confirm(self, state: State, *first: Prompt) -> Step:
         number = state.candidate
@@ -318,8 +342,7 @@ class Conversation:
         return (_sum_prompt(account), *_term_prompts(account, today), Prompt("as_of", {"as_of": account.as_of}))
 
     def _ask_confirmation(self, state: State, *prompts: Prompt) -> Step:
-        expectation = Expectation("confirm", self._intent_spoken, self._keyed_among(_CONFIRM_KEYS))
-        return replace(state, phase=Phase.CONFIRMATION), [Say(prompts), Listen(expectation)]
+        return replace(state, phase=Phase.CONFIRMATION), [Say(prompts), Listen(self._expectation(Phase.CONFIRMATION))]
 
     # The books
 
@@ -342,15 +365,13 @@ class Conversation:
         state = replace(state, phase=Phase.MENU)
         say_sum, *details = self.answer(account, today)
         ask = (*details, Prompt("menu"), *_operator(state))
-        return state, [Say((say_sum,), SUM_TOLD), Say(ask), self._listen_for_menu()]
+        return state, [Say((say_sum,), SUM_TOLD), Say(ask), Listen(self._expectation(Phase.MENU))]
 
     # What follows
 
     def _menu(self, state: State, *prompts: Prompt) -> Step:
-        return replace(state, phase=Phase.MENU), [Say((*prompts, *_operator(state))), self._listen_for_menu()]
-
-    def _listen_for_menu(self) -> Listen:
-        return Listen(Expectation("menu", self._command_spoken, self._keyed_among(_MENU_KEYS)))
+        say = Say((*prompts, *_operator(state)))
+        return replace(state, phase=Phase.MENU), [say, Listen(self._expectation(Phase.MENU))]
 
     def _unclear(self, state: State, prompt: str) -> Step:
         """The answer to a question other than that for the number was no answer."""
@@ -387,7 +408,18 @@ class Conversation:
         state = replace(state, phase=Phase.OVER, outcome=outcome)
         return state, [Say((*before, Prompt("goodbye"))), HangUp()]
 
-    # How complete an answer is
+    # What an answer is, and how complete
+
+    def _expectation(self, phase: Phase) -> Expectation:
+        match phase:
+            case Phase.MENU:
+                keyed = self._keyed_among(_MENU_KEYS)
+                return Expectation("menu", self._command_spoken, keyed, self._command_understood)
+            case Phase.CONFIRMATION:
+                keyed = self._keyed_among(_CONFIRM_KEYS)
+                return Expectation("confirm", self._intent_spoken, keyed, self._intent_understood)
+            case _:
+                return Expectation("identifier", self._number_spoken, self._number_keyed, self._number_understood)
 
     def _number_spoken(self, reading: Reading) -> Completeness:
         if reading.intent is not None:
@@ -407,6 +439,15 @@ class Conversation:
     def _command_spoken(reading: Reading) -> Completeness:
         """A yes is no command: it is said to a question, and a cough during the bill may sound like it."""
         return Completeness.INCOMPLETE if reading.intent in (None, "yes") else Completeness.COMPLETE
+
+    def _number_understood(self, reading: Reading) -> bool:
+        return (bool(reading.digits) and reading.confidence >= _NOISE_CONFIDENCE) or self._intent_understood(reading)
+
+    def _intent_understood(self, reading: Reading) -> bool:
+        return self._sure_intent(reading) is not None
+
+    def _command_understood(self, reading: Reading) -> bool:
+        return self._sure_intent(reading) not in (None, "yes")
 
     def _keyed_among(self, keys: dict[str, str]) -> Callable[[str], Completeness]:
         """One key answers; any other begins a number, which may be keyed at any moment."""

@@ -1,12 +1,13 @@
-"""What comes into the conversation besides what was heard: answering, the books, the end of a prompt, hanging up."""
+"""What comes into the conversation besides what was heard: answering, the books, how a prompt ended, hanging up."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from voicebot.billing.identifier import Identifier
 from voicebot.billing.store import Account
+from voicebot.dialog.actions import Say
 from voicebot.hearing.events import HearingEvent
 
 
@@ -39,7 +40,10 @@ class KnownNumbers:
 
 @dataclass(frozen=True, slots=True)
 class StoreFailed:
-    """The books could not be read."""
+    """The books could not be read, or not for this caller."""
+
+    too_many: bool = False
+    """Whether he has asked for more bills than anybody needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,20 @@ class Heard:
     """A prompt that carries a mark was played to its end."""
 
     mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """What was being said, or still to be said, was stopped by `Hush`."""
+
+    say: Say
+    begun: int
+    """How many of its prompts had begun to sound."""
+
+    @property
+    def untold(self) -> Say:
+        """What the caller has not heard to its end: the prompt that sounded, and those behind it."""
+        return replace(self.say, prompts=self.say.prompts[max(0, self.begun - 1) :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +77,6 @@ class CallerHungUp:
     """The caller is gone."""
 
 
-DialogEvent = HearingEvent | Answered | LookedUp | KnownNumbers | StoreFailed | Heard | TransferRefused | CallerHungUp
+DialogEvent = (
+    HearingEvent | Answered | LookedUp | KnownNumbers | StoreFailed | Heard | CutOff | TransferRefused | CallerHungUp
+)

@@ -1,7 +1,7 @@
 """The subset of SSML 1.1 (W3C) that a sentence of the catalogue may hold: `break`, `emphasis`, `say-as` with digits.
 
 - `<break time="300ms"/>` (or `"0.3s"`) is a pause; without a time, as short as where a speaker takes no breath.
-- `<emphasis>…</emphasis>` marks what matters; no voice speaks it otherwise yet.
+- `<emphasis>…</emphasis>` marks what matters; voices speak it more slowly.
 - `<say-as interpret-as="digits">080010010</say-as>` is read digit by digit, in groups.
 """
 

@@ -34,6 +34,10 @@ class SetError(VoicebotError):
     """A set of recordings that cannot be used."""
 
 
+class NoTable(SetError):
+    """A folder in which no table tells what is said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """One utterance of a set."""
@@ -97,7 +101,7 @@ def _table(path: Path) -> Path:
     for name in INDEXES:
         if (path / name).is_file():
             return path / name
-    raise SetError(f"{path} has no index.tsv: write one with the columns path, text and digits.")
+    raise NoTable(f"{path} has no index.tsv: write one with the columns path, text and digits.")
 
 
 def _recording(row: Mapping[str | None, str | None], table: Path, line: int) -> Recording:

@@ -30,3 +30,7 @@ class Expectation:
     """How complete a partial reading is; it chooses the end-of-turn timer."""
     keyed: Callable[[str], Completeness]
     """How complete the keys so far are; a complete entry needs no terminator."""
+    understood: Callable[[Reading], bool]
+    """Whether a whole reading is sure enough to be an answer while the bot is still speaking."""
+    hotword: bool = False
+    """Whether only a whole answer stops a prompt, not its beginning (VoiceXML 2.0, section 4.1.5.1, `bargeintype`)."""

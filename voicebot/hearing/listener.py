@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from voicebot.audio.level import SlowGain
+from voicebot.audio.level import SlowGain, level_db
 from voicebot.audio.sound import FRAME_MS, Samples
 from voicebot.audio.tones import ToneDetector
 from voicebot.hearing.activity import VoiceActivity
@@ -18,6 +18,11 @@ from voicebot.hearing.expectation import Completeness, Expectation
 from voicebot.hearing.keypad import Keypad
 from voicebot.hearing.recognizer import Reading, Recognizer, RecognizerStream
 from voicebot.hearing.turn import EndOfTurn
+
+ECHO_MS = 300
+"""How late the bot's own voice may come back."""
+ECHO_DB = 40.0
+"""What is quieter until then is taken for it: in dB above one step of int16, as `level_db` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class _Turn:
     barged_in: bool = False
     partial_text: str = ""
     """The words of the last partial reading."""
+    last_word_ms: int = 0
+    """When they last changed; if they never did, when the caller's time began."""
     stream: RecognizerStream | None = None
     """Opened with the first frame behind the pre-roll."""
 
@@ -84,6 +91,7 @@ class Listener:
         self._expectation: Expectation | None = None
         self._turn: _Turn | None = None
         self._quiet_since_ms = 0
+        self._echo_until_ms = 0
 
     @property
     def reading(self) -> bool:
@@ -110,9 +118,12 @@ class Listener:
         events: list[HearingEvent] = []
         for key in self._tones.accept(frame) if self.in_band_keys else ():
             events += self.press(key, now_ms)
-        frame = self._gain.accept(frame)
+        if bot_speaking:
+            self._echo_until_ms = now_ms + ECHO_MS
+        echo = now_ms < self._echo_until_ms and level_db(frame) < ECHO_DB
+        frame = self._gain.accept(frame, learn=not echo)
         self._pre_roll.append(frame)
-        voiced = self._activity.accept(frame)
+        voiced = self._activity.accept(frame, echo=echo)
         if self.in_band_keys and self._tones.active:
             voiced = False
             self._activity.forget()
@@ -146,6 +157,7 @@ class Listener:
             tuple(self._pre_roll),
             began_ms=max(0, now_ms - self._activity.window_ms),
             last_voiced_ms=now_ms,
+            last_word_ms=now_ms,
             during_prompt=bot_speaking,
             next_partial_ms=now_ms,
         )
@@ -166,21 +178,24 @@ class Listener:
         if voiced:
             turn.last_voiced_ms = now_ms
             turn.during_prompt = bot_speaking
+        if bot_speaking and not turn.partial_text:
+            turn.last_word_ms = now_ms
         if now_ms >= turn.next_partial_ms:
             turn.next_partial_ms = now_ms + self._timers.partial_ms
             reading = stream.partial()
             if reading.text != turn.partial_text:
-                turn.partial_text = reading.text
+                turn.partial_text, turn.last_word_ms = reading.text, now_ms
                 events.append(PartialReading(reading))
             turn.completeness = self._expectation.spoken(reading)
             before, turn.interrupting = turn.interrupting, _answers(reading, turn.completeness)
-            if bot_speaking and not turn.barged_in and before and turn.interrupting:
+            if bot_speaking and not self._expectation.hotword and not turn.barged_in and before and turn.interrupting:
                 turn.barged_in = True
                 events.append(BargeIn(now_ms))
         if self._timers.end_of_turn.has_ended(
             completeness=turn.completeness,
             began_ms=turn.began_ms,
             last_voiced_ms=turn.last_voiced_ms,
+            last_word_ms=turn.last_word_ms,
             now_ms=now_ms,
         ):
             events += self._end_turn(turn, stream)
@@ -191,8 +206,7 @@ class Listener:
         self._turn = None
         self._activity.forget()
         assert self._expectation is not None
-        answers = _answers(readings[0], self._expectation.spoken(readings[0])) or readings[0].digits
-        if turn.during_prompt and not turn.barged_in and not answers:
+        if turn.during_prompt and not turn.barged_in and not self._expectation.understood(readings[0]):
             return [PartialReading(Reading("", 0.0))] if turn.partial_text else []
         self._expectation = None
         return [TurnEnded(readings, turn.began_ms, turn.last_voiced_ms)]

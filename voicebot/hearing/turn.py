@@ -15,14 +15,16 @@ class EndOfTurn:
     that is complete but could go on (7 digits of a number of 12) waits for a time between them.
     """
 
-    complete_ms: int = 450
+    complete_ms: int = 300
     """Silence that ends a complete answer."""
     extendable_ms: int = 1200
     """Silence that ends an answer that is complete and could go on."""
     incomplete_ms: int = 2000
     """Silence that ends anything else; people pause this long while they read a number from paper."""
+    stalled: int = 4
+    """How many times as long may pass without a new word while noise is taken for speech."""
     longest_ms: int = 30_000
-    """Speech without a pause longer than this (a radio, music) ends the turn all the same."""
+    """Speech without a pause longer than this (a radio, other people) ends the turn all the same."""
 
     def silence_ms(self, completeness: Completeness) -> int:
         """How long a silence ends a turn that has come so far."""
@@ -34,7 +36,13 @@ class EndOfTurn:
             case Completeness.INCOMPLETE:
                 return self.incomplete_ms
 
-    def has_ended(self, *, completeness: Completeness, began_ms: int, last_voiced_ms: int, now_ms: int) -> bool:
+    def has_ended(
+        self, *, completeness: Completeness, began_ms: int, last_voiced_ms: int, last_word_ms: int, now_ms: int
+    ) -> bool:
         """Whether the turn is over at `now_ms`."""
-        silence_ms = now_ms - last_voiced_ms
-        return silence_ms >= self.silence_ms(completeness) or now_ms - began_ms >= self.longest_ms
+        silence_ms = self.silence_ms(completeness)
+        return (
+            now_ms - last_voiced_ms >= silence_ms
+            or now_ms - last_word_ms >= self.stalled * silence_ms
+            or now_ms - began_ms >= self.longest_ms
+        )

@@ -27,6 +27,7 @@ from voicebot.audio.sound import FRAME_MS, FRAME_SAMPLES, TELEPHONE_RATE_HZ, Sam
 from voicebot.audio.tones import KEYS
 from voicebot.errors import VoicebotError
 from voicebot.legs.caller import CallerId, mask_addresses
+from voicebot.legs.key_presses import KeyPresses
 from voicebot.legs.leg import CallLeg, Frame, HungUp, KeyPress, Media, PlaybackEnded
 from voicebot.legs.playback import Playback, Playout
 from voicebot.legs.sip_screen import Screen, TokenBucket
@@ -50,9 +51,6 @@ _STALL_S = 1.0
 """A metronome that is later than this (a machine that slept) does not catch up."""
 _ANSWER_TIMEOUT_S = 40.0
 """Longer than an ACK may take (64 times T1, RFC 3261, section 13.3.1.4)."""
-_SAME_PRESS_BEATS = 3
-"""A key that comes again so soon after its end was pressed once and told twice; senders of tones pause for 65 ms or
-longer (ETSI ES 201 235-2)."""
 _FRAME_BYTES = 2 * FRAME_SAMPLES
 
 _CODECS = {"PCMA": "PCMA", "PCMU": "PCMU", "G722": "G722/16000/1", "opus": "opus/48000/1"}
@@ -92,8 +90,7 @@ class SipLeg:
         self._transfer_timeout_s = transfer_timeout_s
         self._hold_beats_left = round(hold_limit_s / _BEAT_S)
         self._key_seen = False
-        self._key_down: str | None = None
-        self._key_up: tuple[str | None, int] = (None, 0)
+        self._presses = KeyPresses()
         self._established = asyncio.Event()
         self._closed = asyncio.Event()
         self._ready: asyncio.Queue[Media] = asyncio.Queue()
@@ -215,18 +212,11 @@ class SipLeg:
             case Event.CALL_CLOSED:
                 self._close()
             case Event.CALL_DTMF_START if event.text and event.text in KEYS:
-                self._press(event.text)
+                self._key_seen = True
+                if self._presses.down(event.text, time.monotonic()):
+                    self._put(KeyPress(event.text, self._now_ms))
             case Event.CALL_DTMF_END:
-                self._key_up = (self._key_down or self._key_up[0], self._beats)
-                self._key_down = None
-
-    def _press(self, key: str) -> None:
-        """Take a key that goes down, unless it is told a second time: some senders use RFC 4733 and INFO at once."""
-        known, up_beat = self._key_up
-        again = key == self._key_down or (key == known and self._beats - up_beat < _SAME_PRESS_BEATS)
-        self._key_seen, self._key_down = True, key
-        if not again:
-            self._put(KeyPress(key, self._now_ms))
+                self._presses.up(time.monotonic())
 
     def _close(self) -> None:
         self._closed.set()

@@ -40,7 +40,7 @@ from voicebot.scenarios.lines import (
 from voicebot.scenarios.reading import Case, is_sound_file
 from voicebot.scenarios.scenario import CALLER, LegName, Turn
 from voicebot.settings import Audit, Settings, Store
-from voicebot.switchboard import open_services
+from voicebot.switchboard import open_services, open_synthesizer
 from voicebot.voice.cache import CachedSynthesizer
 from voicebot.voice.synthesizer import Synthesizer
 from voicebot.voice.voices import open_voice
@@ -210,7 +210,7 @@ async def open_bench(
         chosen: the settings of the bot.
         legs: on which calls will come.
         store: the bills; demonstration bills in a folder of its own when None, and what is told is recorded there.
-        voice: the bot's; that of the settings when None.
+        voice: the bot's; that of the settings when None, and no other where that one fails.
 
     Raises:
         VoicebotError: something is missing; the sentence says how to get it.
@@ -222,8 +222,9 @@ async def open_bench(
             await asyncio.to_thread(create_demonstration, folder / "bills.sqlite", DEMONSTRATION_DAY)
             update = {"store": Store(url=str(folder / "bills.sqlite")), "audit": Audit(folder=folder / "audit")}
         chosen = chosen.model_copy(update=update)
+        synthesizer = voice or open_synthesizer(chosen)
         async with open_services(chosen) as services, AsyncExitStack() as stack:
-            services = replace(services, synthesizer=voice or services.synthesizer)
+            services = replace(services, synthesizer=synthesizer)
             await services.store.check()
             bench = Bench(services, chosen, folder, demonstration=store is None)
             for leg in dict.fromkeys(legs):

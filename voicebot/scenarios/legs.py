@@ -12,9 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
 from voicebot.audio.sound import TELEPHONE_RATE_HZ, Samples, Sound
 from voicebot.call import CallRecord, Services
 from voicebot.errors import VoicebotError
@@ -22,7 +19,8 @@ from voicebot.legs.caller import CallerId
 from voicebot.legs.leg import CallLeg, Frame
 from voicebot.legs.sip import Telephone
 from voicebot.legs.wav import WavLeg
-from voicebot.scenarios.caller import Caller, Deed, HangUp, Press, Speak
+from voicebot.scenarios.baresip import Baresip
+from voicebot.scenarios.caller import Caller, HangUp, Press, Speak
 from voicebot.scenarios.lines import OpenLine
 from voicebot.scenarios.visitor import Visitor
 from voicebot.settings import Sip, WebRtc
@@ -33,13 +31,10 @@ Show = Callable[[Frame], None]
 Hold = Callable[[CallLeg, Show | None], Awaitable[object]]
 """Holds the bot's side of a call; each frame is shown while it lasts."""
 
-_SILENCE_S = 300
-"""Behind everything that baresip plays, because it ends a call at the end of a file."""
 _PATIENCE_S = 30
-"""How long a peer may take for anything."""
-_CODECS = {"none": "pcma", "a-law": "pcma", "mu-law": "pcmu", "opus": "opus/48000/2"}
-_WAVES = {"pcma": (8000, 1), "pcmu": (8000, 1), "opus/48000/2": (48000, 2)}
-"""Rate in Hz and channels of what baresip plays, by codec: its player does not convert."""
+"""How long a peer may take to reach the bot."""
+_CODECS = {"mu-law": "pcmu", "opus": "opus/48000/2"}
+"""What baresip calls a line's codec; all others come to it as A-law."""
 
 
 class PeerFailed(VoicebotError):
@@ -109,84 +104,6 @@ class Reception(Switchboard):
 # By telephone
 
 
-class Baresip:
-    """Debian's baresip as a telephone: it plays sounds, types keys, and records what it hears."""
-
-    def __init__(self, folder: Path, user: str, codec: str) -> None:
-        self._folder = folder
-        self._rate_hz, self._channels = _WAVES[codec]
-        self._sounds = 0
-        config = [
-            "net_interface 127.0.0.1",
-            "sip_listen 127.0.0.1:0",
-            f"audio_source aufile,{self._sound_file(Sound.silence(20))}",
-            f"snd_path {folder}",
-            "module_path /usr/lib/baresip/modules",
-            *(f"module {name}.so" for name in ("stdio", "g711", "opus", "aufile", "sndfile", "menu", "account")),
-        ]
-        (folder / "config").write_text("\n".join(config) + "\n", encoding="ascii")
-        (folder / "contacts").touch()
-        (folder / "accounts").write_text(f"<sip:{user}@127.0.0.1;transport=udp>;regint=0;audio_codecs={codec}\n")
-
-    async def dial(self, uri: str) -> None:
-        """Ring, and wait until the call is up."""
-        self._process = await asyncio.create_subprocess_exec(
-            *("baresip", "-f", str(self._folder)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=(self._folder / "baresip.log").open("wb"),
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        await self._until(lambda: b"baresip is ready" in (self._folder / "baresip.log").read_bytes())
-        self._type(f"/dial {uri}\n")
-        await self._until(lambda: self._heard_file is not None)
-
-    def do(self, deed: Deed) -> None:
-        """Carry out what a caller does."""
-        match deed:
-            case Press(key):
-                self._type(key)
-            case Speak(sound):
-                self._type(f"/ausrc aufile,{self._sound_file(sound)}\n")
-            case HangUp():
-                self._type("/hangup\n")
-
-    async def quit(self) -> Sound:
-        """End the program; gives what was heard, at 8 kHz."""
-        try:
-            self._type("/quit\n")
-            await asyncio.wait_for(self._process.wait(), _PATIENCE_S)
-        except (TimeoutError, OSError):
-            self._process.kill()
-            await self._process.wait()
-        if self._heard_file is None:
-            return Sound.silence(0)
-        samples, rate_hz = soundfile.read(self._heard_file, dtype="int16", always_2d=True)
-        return Sound(np.ascontiguousarray(samples[:, 0]), rate_hz).resampled(TELEPHONE_RATE_HZ)
-
-    @property
-    def _heard_file(self) -> Path | None:
-        return next(iter(self._folder.glob("dump-*-dec.wav")), None)
-
-    def _type(self, text: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(text.encode())
-
-    def _sound_file(self, sound: Sound) -> Path:
-        self._sounds += 1
-        path = self._folder / f"says-{self._sounds}.wav"
-        samples = sound.then(Sound.silence(_SILENCE_S * 1000, sound.rate_hz)).resampled(self._rate_hz).samples
-        soundfile.write(path, np.stack([samples] * self._channels, axis=1), self._rate_hz, subtype="PCM_16")
-        return path
-
-    async def _until(self, happened: Callable[[], bool]) -> None:
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                while not happened():  # noqa: ASYNC110 -- another program's log and files are watched
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise PeerFailed("baresip did not reach the bot in time: see whether the machine is overloaded.") from None
-
-
 class ByPhone:
     """Calls by SIP."""
 
@@ -218,22 +135,38 @@ class ByPhone:
         self._calls += 1
         user = f"35988{self._calls:07d}"
         folder = Path(tempfile.mkdtemp(prefix="voicebot-baresip-"))
-        peer = Baresip(folder, user, _CODECS.get(codec, "pcma"))
+        peer = Baresip(folder, codec=_CODECS.get(codec, "pcma"), user=user)
 
         def show(frame: Frame) -> None:
-            if deed := caller.tick(frame.at_ms, bot_speaking=frame.bot_speaking):
-                peer.do(deed)
+            match caller.tick(frame.at_ms, bot_speaking=frame.bot_speaking):
+                case Press(key):
+                    peer.type(key)
+                case Speak(sound):
+                    peer.play(sound)
+                case HangUp():
+                    peer.type("/hangup\n")
 
         try:
             with self._reception.expecting(CallerId(f"sip:{user}@127.0.0.1").fingerprint, hold, show) as over:
                 try:
-                    await peer.dial(f"sip:bot@{self._telephone.address}")
+                    await _until(lambda: peer.ready)
+                    peer.type(f"/dial sip:bot@{self._telephone.address}\n")
+                    await _until(lambda: peer.heard_file is not None)
                     await over
                 finally:
-                    heard = await peer.quit()
+                    heard = await asyncio.to_thread(peer.hang_up)
             return heard
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _until(happened: Callable[[], bool]) -> None:
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            while not happened():  # noqa: ASYNC110 -- another program's log and files are watched
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise PeerFailed("baresip did not reach the bot in time: see whether the machine is overloaded.") from None
 
 
 def _free_port() -> int:

@@ -61,12 +61,12 @@ def read_cases(paths: Iterable[Path], prompts: Catalogue) -> list[Case]:
 
 
 def scenario_files(path: Path) -> list[Path]:
-    """The scenario files that a path means; none for a folder that has none."""
+    """The scenario files that a path means; none for a folder that has none, a table of recordings and a recording."""
     if path.is_dir():
         return sorted(file for file in path.rglob("*.y*ml") if file.suffix in (".yaml", ".yml"))
     if not path.is_file():
         raise ScenarioError(f"{path} does not exist: give a scenario file or a folder.")
-    return [path]
+    return [] if is_sound_file(path.name) or path.suffix in (".csv", ".tsv") else [path]
 
 
 class _Source:

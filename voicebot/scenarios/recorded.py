@@ -14,7 +14,7 @@ import yaml
 from voicebot.audio.sound import Sound
 from voicebot.audio.wav import read_wav, write_wav
 from voicebot.errors import VoicebotError
-from voicebot.evaluation.recordings import Recording, SetError, read_set
+from voicebot.evaluation.recordings import NoTable, Recording, read_set, read_sound
 from voicebot.evaluation.scoring import Said
 from voicebot.evaluation.trials import said_in
 from voicebot.keeping import CALL_FILE, SOUND_FILE, read_call
@@ -22,6 +22,7 @@ from voicebot.language.srgs import Grammar, load_grammar
 from voicebot.scenarios.reading import Case, ScenarioError, is_sound_file
 from voicebot.scenarios.scenario import Scenario, Turn, Understood, schema
 from voicebot.settings import Settings
+from voicebot.voice.voices import open_voice
 
 DEMONSTRATION_NUMBER = "300000000001"
 """A customer of the demonstration bills, whose number may be said by anybody."""
@@ -52,30 +53,37 @@ def cases_of_recordings(path: Path, chosen: Settings) -> list[Case]:
 
 
 def recordings_in(path: Path) -> list[Recording]:
-    """The recordings of a table or of a folder; of a folder without a table all its sounds.
+    """The recordings of a table or of a folder; of a folder without a table all its sounds; or a sound.
 
     Raises:
         VoicebotError: there is no sound, or the table cannot be used.
     """
+    if is_sound_file(path.name) and path.is_file():
+        return [Recording(path)]
     try:
         return read_set(path)
-    except SetError:
-        sounds = sorted(file for file in path.rglob("*") if is_sound_file(file.name)) if path.is_dir() else []
-        if not sounds or any(
-            (path / name).exists() for name in ("index.tsv", "index.csv", "validated.tsv", "test.tsv")
-        ):
-            raise
+    except NoTable:
+        sounds = sorted(file for file in path.rglob("*") if is_sound_file(file.name) and file.is_file())
+        if not sounds:
+            raise ScenarioError(f"{path} has neither scenarios nor recordings: put WAV files there.") from None
         return [Recording(sound) for sound in sounds]
 
 
 def meanings(chosen: Settings) -> Callable[[Recording], tuple[str, Said]]:
-    """What tells of a recording which question it answers, and what it means there."""
+    """What tells of a recording which question it answers, and what it means there.
+
+    It raises `ScenarioError` for a question that no caller is asked.
+    """
 
     @cache
     def grammar(name: str) -> Grammar:
         return load_grammar(chosen.recognition.model / "graphs" / name / "grammar.grxml")
 
     def find(recording: Recording) -> tuple[str, Said]:
+        if recording.grammar and recording.grammar not in _BEFORE:
+            raise ScenarioError(
+                f'{recording.path} answers "{recording.grammar}", which is not asked: take {", ".join(_BEFORE)}.'
+            )
         questions = [recording.grammar] if recording.grammar else list(_BEFORE)
         found = [(name, said_in(recording, grammar(name))) for name in questions]
         return next(((name, said) for name, said in found if said.has_answer), found[0])
@@ -84,9 +92,7 @@ def meanings(chosen: Settings) -> Callable[[Recording], tuple[str, Said]]:
 
 
 def scenario_of(recording: Recording, question: str, said: Said) -> Scenario:
-    """A call in which a recording is said; raises `ScenarioError` for a question that no caller is asked."""
-    if question not in _BEFORE:
-        raise ScenarioError(f'{recording.path} answers "{question}", which is not asked: take {", ".join(_BEFORE)}.')
+    """A call in which a recording is said."""
     understood = None
     if recording.text is not None or recording.digits is not None or recording.intent is not None:
         understood = Understood(digits=said.digits, intent=said.intent or "none")
@@ -112,7 +118,8 @@ def record(source: Path, output: Path, chosen: Settings, spoken: Spoken | None, 
     holds it: then `spoken` says whether that sound is kept or replaced.
 
     Args:
-        source: the folder of a call, or a folder or table as `recordings_in` reads it.
+        source: the folder of a call, or a folder with a table, or a table, as `read_set` reads it: where none tells
+            what is said, a number may be.
         output: the folder of the scenario file and its sounds, which is made.
         chosen: where grammars and schemes are found.
         spoken: what becomes of sounds in which a number is said.
@@ -125,10 +132,18 @@ def record(source: Path, output: Path, chosen: Settings, spoken: Spoken | None, 
         SpokenNumber: a number is said, and `spoken` is None.
         VoicebotError: the source cannot be used, or `output` cannot be written.
     """
-    if (source / CALL_FILE).exists():
-        scenarios, sounds = _of_call(source, spoken, voice)
-    else:
-        scenarios, sounds = _of_set(source, chosen, spoken, voice)
+    if spoken == "replace":
+        open_voice(voice, folder=chosen.voice.folder)
+    try:
+        if (source / CALL_FILE).exists():
+            scenarios, sounds = _of_call(source, spoken, voice)
+        else:
+            scenarios, sounds = _of_set(source, chosen, spoken, voice)
+    except NoTable:
+        raise ScenarioError(
+            f"{source} is no call that was kept and has no index.tsv: name the folder of one call, or write index.tsv "
+            "with the columns path and text, which tells where a number is said."
+        ) from None
     try:
         output.mkdir(parents=True, exist_ok=True)
         for name, make in sounds.items():
@@ -139,7 +154,7 @@ def record(source: Path, output: Path, chosen: Settings, spoken: Spoken | None, 
         text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=110)
         file.write_text(f"# yaml-language-server: $schema={_SCHEMA}\n{text}", encoding="utf-8")
     except OSError as error:
-        raise ScenarioError(f"{output} cannot be written: {error.strerror or error}.") from None
+        raise ScenarioError(f"{output} cannot be written ({error.strerror or error}): name another folder.") from None
     return file
 
 
@@ -216,7 +231,8 @@ def _cut(sound: Sound, began_ms: int, ended_ms: int) -> Sound:
 def _of_set(source: Path, chosen: Settings, spoken: Spoken | None, voice: str) -> tuple[list[Scenario], Sounds]:
     meaning = meanings(chosen)
     scenarios, sounds = [], Sounds()
-    for i, recording in enumerate(recordings_in(source), start=1):
+    for i, recording in enumerate(read_set(source), start=1):
+        read_sound(recording.path)
         question, said = meaning(recording)
         name = f"recording-{i:04d}{recording.path.suffix.lower()}"
         scenario = scenario_of(recording, question, said)

@@ -94,12 +94,13 @@ def _spoken(held: Held) -> list[_Spoken]:
 def _failures(held: Held, spoken: Sequence[_Spoken]) -> Iterator[Failure]:
     scenario = held.job.case.scenario
     if held.error:
-        yield Failure(None, f"the call broke off: {held.error}")
+        yield Failure(None, f"the call broke off: {held.error.rstrip('.')}")
     yield from _wording(0, scenario.opens_with, (), spoken[0])
     begun = len(held.observation.turns)
     for number, turn in enumerate(scenario.turns, start=1):
         if number > begun:
-            yield Failure(number, f"its moment never came: the call was over after turn {begun}")
+            if not held.error:
+                yield Failure(number, f"its moment never came: the call was over after turn {begun}")
             break
         yield from _judge_turn(held, number, turn, spoken)
     if scenario.outcome is not None and held.record.outcome is not scenario.outcome:
@@ -208,6 +209,8 @@ def trials(results: Iterable[Result]) -> Iterator[Trial]:
             if turn.say is None or wanted is None or (wanted.digits is None and wanted.intent is None):
                 continue
             heard = result.spoken[number].caller
+            if heard and heard[0][0].via == "keys":  # tones in a sound
+                continue
             readings = heard[0][1] if heard else ()
             text = turn.text if is_sound_file(turn.say) else turn.say
             words = words_of(text) if text and not any(sign.isdecimal() for sign in text) else None

@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 
 from voicebot.audio.sound import Sound
-from voicebot.voice.synthesizer import SENTENCE_PAUSE_MS, Synthesizer, VoiceUnavailable, split_sentences
+from voicebot.voice.synthesizer import EMPHASIS_TEMPO, SENTENCE_PAUSE_MS, Synthesizer, VoiceUnavailable, split_sentences
 
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 """Bound of the files on disk: more than three hours of speech at 24 kHz."""
@@ -80,30 +80,35 @@ class CachedSynthesizer:
         """Name of the voice behind the cache."""
         return self._voice.name
 
-    def synthesize(self, text: str, language: str = "bg", *, keep: bool = True) -> Sound:
+    @property
+    def bytes_on_disk(self) -> int:
+        """What its files take, as far as this process knows."""
+        return self._on_disk
+
+    def synthesize(self, text: str, language: str = "bg", *, emphasis: bool = False, keep: bool = True) -> Sound:
         """Speak `text`; see `Synthesizer`. With `keep=False` nothing that was not there before reaches the disk."""
-        parts = list(self.stream(text, language, keep=keep))
+        parts = list(self.stream(text, language, emphasis=emphasis, keep=keep))
         return parts[0].then(*parts[1:]) if len(parts) > 1 else parts[0]
 
-    def stream(self, text: str, language: str = "bg", *, keep: bool = True) -> Iterator[Sound]:
+    def stream(self, text: str, language: str = "bg", *, emphasis: bool = False, keep: bool = True) -> Iterator[Sound]:
         """Speak `text` sentence by sentence, each as soon as it is there; a pause leads all but the first.
 
         Sentences are cached one by one: the first sound of a long answer waits for its first sentence only, and a
         sentence that two answers share is rendered once.
         """
         for number, sentence in enumerate(split_sentences(text) or [text]):
-            sound = self._sentence(sentence, language, keep)
+            sound = self._sentence(sentence, language, emphasis, keep)
             yield Sound.silence(SENTENCE_PAUSE_MS, sound.rate_hz).then(sound) if number else sound
 
-    def holds(self, text: str, language: str = "bg") -> bool:
+    def holds(self, text: str, language: str = "bg", *, emphasis: bool = False) -> bool:
         """Whether every sentence of `text` can be spoken without rendering."""
-        keys = [self._key_of(sentence, language) for sentence in split_sentences(text)]
+        keys = [self._key_of(sentence, language, emphasis) for sentence in split_sentences(text)]
         with self._lock:
             return all(key in self._memory or self._path(key).is_file() for key in keys)
 
-    def _sentence(self, sentence: str, language: str, keep: bool) -> Sound:
+    def _sentence(self, sentence: str, language: str, emphasis: bool, keep: bool) -> Sound:
         """One sentence from memory, from disk or from the voice; who comes second waits for the first."""
-        key = self._key_of(sentence, language)
+        key = self._key_of(sentence, language, emphasis)
         with self._lock:
             if key in self._memory:
                 self._memory.move_to_end(key)
@@ -116,7 +121,7 @@ class CachedSynthesizer:
         try:
             sound = self._read(key)
             if sound is None:
-                sound = self._voice.synthesize(sentence, language)
+                sound = self._voice.synthesize(sentence, language, emphasis=emphasis)
                 if keep:
                     self._write(key, sound)
         except BaseException as error:
@@ -131,8 +136,9 @@ class CachedSynthesizer:
             with self._lock:
                 del self._rendering[key]
 
-    def _key_of(self, sentence: str, language: str) -> str:
-        message = "\0".join((self._voice.name, language, sentence)).encode()
+    def _key_of(self, sentence: str, language: str, emphasis: bool) -> str:
+        manner = (f"emphasis {EMPHASIS_TEMPO:g}",) if emphasis else ()
+        message = "\0".join((self._voice.name, language, sentence, *manner)).encode()
         return hmac.new(self._key, message, hashlib.sha256).hexdigest()
 
     def _path(self, key: str) -> Path:

@@ -11,9 +11,10 @@ import soundfile
 from voicebot.audio.sound import Sound
 from voicebot.voice import loudness
 from voicebot.voice.phonemes import ESPEAK_VOICES
-from voicebot.voice.synthesizer import SynthesisFailed, VoiceUnavailable
+from voicebot.voice.synthesizer import EMPHASIS_TEMPO, SynthesisFailed, VoiceUnavailable
 
 _TIMEOUT_S = 30
+_WORDS_PER_MINUTE = 175  # espeak-ng's own
 _INSTALL = "install it (Debian: apt install espeak-ng) or choose a Kokoro or Piper voice"
 
 
@@ -30,7 +31,7 @@ class EspeakVoice:
             raise VoiceUnavailable(f"The program {program} is not installed: {_INSTALL}.")
         self._program = found
 
-    def synthesize(self, text: str, language: str = "bg") -> Sound:
+    def synthesize(self, text: str, language: str = "bg", *, emphasis: bool = False) -> Sound:
         """Speak `text`; see `Synthesizer`."""
         if language not in ESPEAK_VOICES:
             raise SynthesisFailed(f"No voice speaks the language {language!r}: take one of {', '.join(ESPEAK_VOICES)}.")
@@ -38,6 +39,8 @@ class EspeakVoice:
             raise SynthesisFailed("There is nothing to say: the text holds no words.")
         # The text goes in by stdin: a customer's digits do not belong into the list of processes.
         command = [self._program, "-v", ESPEAK_VOICES[language], "--stdin", "--stdout"]
+        if emphasis:
+            command += ["-s", str(round(_WORDS_PER_MINUTE * EMPHASIS_TEMPO))]
         try:
             done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=_TIMEOUT_S, check=True)
             samples, rate_hz = soundfile.read(io.BytesIO(done.stdout), dtype="float32")

@@ -41,18 +41,18 @@ class FallbackSynthesizer:
         """Name of the voice that speaks now."""
         return self._voice.name
 
-    def synthesize(self, text: str, language: str = "bg") -> Sound:
+    def synthesize(self, text: str, language: str = "bg", *, emphasis: bool = False) -> Sound:
         """Speak `text`; see `Synthesizer`. Raises what the first voice raised when no other can speak it."""
         voice = self._voice
         try:
-            return voice.synthesize(text, language)
+            return voice.synthesize(text, language, emphasis=emphasis)
         except SynthesisFailed as error:
-            return self._by_another(text, language, error)
+            return self._by_another(text, language, emphasis, error)
         except Exception as error:  # engines raise classes of many kinds; a caller is to hear somebody all the same
             with self._lock:
                 if voice is self._voice:  # another thread may have met the same failure
                     self._open_next(error)
-            return self.synthesize(text, language)
+            return self.synthesize(text, language, emphasis=emphasis)
 
     def _open_next(self, failed: Exception | None) -> None:
         """Let the next voice that can be opened speak; raises what the first failure was when there is none."""
@@ -75,10 +75,10 @@ class FallbackSynthesizer:
         assert first is not None
         raise first if isinstance(first, VoicebotError) else VoiceUnavailable(_sentence(first)) from first
 
-    def _by_another(self, text: str, language: str, error: SynthesisFailed) -> Sound:
+    def _by_another(self, text: str, language: str, emphasis: bool, error: SynthesisFailed) -> Sound:
         for name, opened in list(self._waiting):
             try:
-                sound = opened().synthesize(text, language)
+                sound = opened().synthesize(text, language, emphasis=emphasis)
             except VoicebotError:
                 continue
             log.error("voice replaced", voice=name, reason=str(error))

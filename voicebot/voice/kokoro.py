@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from voicebot.audio.sound import Sound
 from voicebot.voice import loudness
 from voicebot.voice.phonemes import phonemize, stress_table
-from voicebot.voice.synthesizer import SENTENCE_PAUSE_MS, SynthesisFailed, VoiceUnavailable
+from voicebot.voice.synthesizer import EMPHASIS_TEMPO, SENTENCE_PAUSE_MS, SynthesisFailed, VoiceUnavailable
 
 RATE_HZ = 24_000
 """Rate of everything that Kokoro says."""
@@ -74,7 +74,7 @@ class KokoroVoice:
         self.name = f"kokoro:{name}@{speed:g}/{REVISION}.{loudness.REVISION}-{_tables_digest()}"
         """Name of the voice, with the revision of the code and of the tables that shape its sound."""
 
-    def synthesize(self, text: str, language: str = "bg") -> Sound:
+    def synthesize(self, text: str, language: str = "bg", *, emphasis: bool = False) -> Sound:
         """Speak `text`; see `Synthesizer`."""
         vocabulary = _vocabulary()
         stress = stress_table() if language == "bg" else None
@@ -82,6 +82,7 @@ class KokoroVoice:
         sentences = [tokens for tokens in sentences if tokens]
         if not sentences:
             raise SynthesisFailed("There is nothing to say: the text holds no words.")
+        speed = self._speed * (EMPHASIS_TEMPO if emphasis else 1.0)
         pieces: list[NDArray[np.float32]] = []
         for tokens in sentences:
             if pieces:
@@ -89,26 +90,26 @@ class KokoroVoice:
             for number, part in enumerate(split_tokens(tokens, vocabulary)):
                 if number:
                     pieces.append(_pause(_CLAUSE_PAUSE_MS))
-                pieces.append(loudness.even(self._clean(part), RATE_HZ))
+                pieces.append(loudness.even(self._clean(part, speed), RATE_HZ))
         return loudness.pcm(np.concatenate(pieces), RATE_HZ)
 
     def load(self) -> None:
         """Load the model now instead of at the first sentence. Raises `VoiceUnavailable`."""
         _session(self._threads)
 
-    def _clean(self, piece: list[int]) -> NDArray[np.float32]:
+    def _clean(self, piece: list[int], speed: float) -> NDArray[np.float32]:
         """The sound of one piece without what the model makes of `_LEAD`: a "gd" before the closure of "три"."""
-        sound = self._infer(piece)
+        sound = self._infer(piece, speed)
         first = next((token for token in piece if token not in _marks()), None)
         return loudness.without_false_start(sound, RATE_HZ) if first in _stops() else sound
 
-    def _infer(self, piece: list[int]) -> NDArray[np.float32]:
+    def _infer(self, piece: list[int], speed: float) -> NDArray[np.float32]:
         """The model's raw sound for one piece: floats, shape (n,), at `RATE_HZ`."""
         tokens = [*(_vocabulary()[mark] for mark in _LEAD), *piece]
         feed = {
             "tokens": np.array([[_PAD, *tokens, _PAD]], np.int64),
             "style": self._style[len(tokens) - 1].reshape(1, -1),
-            "speed": np.array([self._speed], np.float32),
+            "speed": np.array([speed], np.float32),
         }
         sound: NDArray[np.float32] = _session(self._threads).run(None, feed)[0]
         return sound.reshape(-1)

@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 from voicebot.audio.sound import Sound
 from voicebot.voice import loudness
 from voicebot.voice.phonemes import ESPEAK_LOCK, ESPEAK_VOICES, mark_stress, stress_table
-from voicebot.voice.synthesizer import SENTENCE_PAUSE_MS, SynthesisFailed, VoiceUnavailable, split_sentences
+from voicebot.voice.synthesizer import (
+    EMPHASIS_TEMPO,
+    SENTENCE_PAUSE_MS,
+    SynthesisFailed,
+    VoiceUnavailable,
+    split_sentences,
+)
 
 
 class PiperVoice:
@@ -51,7 +57,7 @@ class PiperVoice:
         language = f":{self._espeak_voice}" if self._espeak_voice else ""
         return f"piper:{self._path.stem}{language}/{loudness.REVISION}-{config}-{self._path.stat().st_size}"
 
-    def synthesize(self, text: str, language: str = "bg") -> Sound:
+    def synthesize(self, text: str, language: str = "bg", *, emphasis: bool = False) -> Sound:
         """Speak `text`; see `Synthesizer`. Raises `SynthesisFailed` for a language that the voice was not made for."""
         voice = self._voice
         spoken = voice.config.espeak_voice
@@ -60,12 +66,14 @@ class PiperVoice:
                 f"The Piper voice {self._path.stem} speaks {spoken!r}, not {language!r}: choose another voice for it."
             )
         rate_hz = voice.config.sample_rate
+        length_scale = voice.config.length_scale / (EMPHASIS_TEMPO if emphasis else 1.0)
+        manner = piper.SynthesisConfig(length_scale=length_scale)
         pieces: list[NDArray[np.float32]] = []
         for sentence in split_sentences(text):
             with ESPEAK_LOCK:
                 parts = voice.phonemize(mark_stress(sentence, self._stress))
             known = to_known([phoneme for part in parts for phoneme in part], voice.config.phoneme_id_map)
-            sound = voice.phoneme_ids_to_audio(voice.phonemes_to_ids(known))
+            sound = voice.phoneme_ids_to_audio(voice.phonemes_to_ids(known), manner)
             if pieces:
                 pieces.append(np.zeros(rate_hz * SENTENCE_PAUSE_MS // 1000, np.float32))
             pieces.append(loudness.even(np.asarray(sound, np.float32).reshape(-1), rate_hz))

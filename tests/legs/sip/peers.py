@@ -14,10 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import soundfile
-
-from voicebot.audio.sound import Sound
+from voicebot.scenarios.baresip import Baresip
 
 BIN = Path(sys.executable).parent / "voicebot"
 SCENARIOS = Path(__file__).parent / "scenarios"
@@ -110,75 +107,20 @@ def sipp(scenario: str, address: str, folder: Path, *options: str, calls: int = 
     assert done.returncode == 0, (errors.read_text() if errors.exists() else "") + done.stderr[-1500:]
 
 
-_WAVES = {"pcma": (8000, 1), "pcmu": (8000, 1), "G722/16000/1": (16000, 1), "opus/48000/2": (48000, 2)}
-"""Rate in Hz and channels of what the peer plays, by codec: its player does not convert."""
-
-
-class BaresipPeer:
-    """Debian's baresip as a telephone: it plays a sound, types keys, and records what it hears."""
-
-    def __init__(
-        self, folder: Path, says: Sound, *, codec: str = "pcma", account: str = "", transport: str = "udp"
-    ) -> None:
-        rate_hz, channels = _WAVES[codec]
-        folder.mkdir(parents=True, exist_ok=True)
-        said = says.resampled(rate_hz).samples
-        soundfile.write(folder / "says.wav", np.stack([said] * channels, axis=1), rate_hz, subtype="PCM_16")
-        modules = ["stdio", "g711", "g722", "opus", "aufile", "sndfile", "srtp", "menu"]
-        config = [
-            "net_interface 127.0.0.1",
-            "sip_listen 127.0.0.1:0",
-            f"audio_source aufile,{folder / 'says.wav'}",
-            f"snd_path {folder}",
-            "module_path /usr/lib/baresip/modules",
-            *(f"module {name}.so" for name in modules),
-            "module account.so",
-        ]
-        (folder / "config").write_text("\n".join(config) + "\n")
-        (folder / "contacts").touch()
-        (folder / "accounts").write_text(
-            f"<sip:+359888123456@127.0.0.1;transport={transport}>;regint=0;audio_codecs={codec}{account}\n"
-        )
-        self._folder = folder
-        self._output = (folder / "baresip.log").open("wb")
-        self._process = subprocess.Popen(
-            ["baresip", "-f", folder], stdin=subprocess.PIPE, stdout=self._output, stderr=subprocess.STDOUT
-        )
+class BaresipPeer(Baresip):
+    """A telephone that ends with the block that holds it."""
 
     def __enter__(self) -> BaresipPeer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._output.close()
-
-    @property
-    def output(self) -> str:
-        return (self._folder / "baresip.log").read_text(errors="replace")
-
-    def type(self, text: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(text.encode())
-        self._process.stdin.flush()
+        self.kill()
 
     def dial(self, uri: str) -> None:
         """Ring, and wait until the call is up."""
-        wait_until(lambda: "baresip is ready" in self.output, "baresip", self._folder / "baresip.log")
+        wait_until(lambda: self.ready, "baresip", self._folder / "baresip.log")
         self.type(f"/dial {uri}\n")
         wait_until(lambda: self.heard_file is not None, "call", self._folder / "baresip.log")
-
-    @property
-    def heard_file(self) -> Path | None:
-        return next(iter(self._folder.glob("dump-*-dec.wav")), None)
-
-    def hang_up(self) -> Sound:
-        """End the call; gives what was heard, at 8 kHz."""
-        self.type("/quit\n")
-        self._process.wait(PATIENCE_S)
-        assert self.heard_file is not None
-        samples, rate_hz = soundfile.read(self.heard_file, dtype="int16", always_2d=True)
-        return Sound(np.ascontiguousarray(samples[:, 0]), rate_hz).resampled(8000)
 
 
 def missing_packages() -> list[str]:

@@ -25,7 +25,6 @@ from voicebot.settings import Settings, Voice
 from voicebot.switchboard import open_synthesizer
 
 CATALOGUE = Catalogue.load("bg")
-SILENCE = Sound.silence(120_000)
 NUMBER = "300000000001"
 """A customer who owes 45.30 EUR."""
 
@@ -38,7 +37,10 @@ class Voicing:
 
     def sounds(self, *prompts: Prompt) -> list[Sound]:
         phrases = [phrase for prompt in prompts for phrase in CATALOGUE.phrases(prompt)]
-        spoken = [(self._synthesizer.synthesize(p.text, "bg").resampled(8000), p.pause_ms) for p in phrases]
+        spoken = [
+            (self._synthesizer.synthesize(p.text, "bg", emphasis=p.emphasis).resampled(8000), p.pause_ms)
+            for p in phrases
+        ]
         return [sound.then(Sound.silence(pause_ms)) for sound, pause_ms in spoken]
 
     def duration_ms(self, *prompts: Prompt) -> int:
@@ -65,7 +67,7 @@ def spoken_call(voicing: Voicing) -> Sound:
     read_back_ms = voicing.duration_ms(Prompt("read_back", {"number": number}), Prompt("is_it_right"))
     recordings = ("number-12-300000000001.wav", "format-48k-float.wav")
     said, yes = (read_wav(FIXTURES / name).resampled(8000) for name in recordings)
-    return Sound.silence(greeting_ms + 2000).then(said, Sound.silence(read_back_ms + 3500), yes, SILENCE)
+    return Sound.silence(greeting_ms + 2000).then(said, Sound.silence(read_back_ms + 3500), yes)
 
 
 def sum_told(voicing: Voicing, account: Account) -> Sound:
@@ -140,7 +142,7 @@ def test_a_caller_says_his_number_and_hears_what_he_owes(
 @pytest.mark.parametrize("after_s", [0.5, 2.0, 5.0])
 def test_a_key_stops_a_prompt_at_any_moment(after_s: float, bot: Bot, tmp_path: Path) -> None:
     answered = len(bot.events("answered"))
-    with BaresipPeer(tmp_path, SILENCE) as peer:
+    with BaresipPeer(tmp_path) as peer:
         peer.dial(f"sip:bot@{bot.address}")
         bot.wait_for("answered", answered + 1)
         time.sleep(after_s)

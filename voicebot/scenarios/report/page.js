@@ -108,7 +108,7 @@ function timeline(call, detail) {
     const every = [1, 2, 5, 10, 20, 30, 60, 120].find((s) => s * 1000 * scale > 55) ?? 300;
     for (let s = 0; s * 1000 < lengthMs; s += every) {
       pen.fillRect(s * 1000 * scale, 134, 1, 4);
-      pen.fillText(`${s} s`, s * 1000 * scale + 3, 147);
+      if (s * 1000 * scale + 30 < width) pen.fillText(`${s} s`, s * 1000 * scale + 3, 147);
     }
     if (playing?.i === call.i) {
       pen.fillStyle = css("--bad");
