@@ -4,6 +4,7 @@
 # make check   linting and types
 # make graphs  compiles grammars/ and bg_lexicon/ into models/
 # make model   synthesises, trains and exports the acoustic model into build/model-candidate (hours); SMOKE=1: a useless one in minutes
+# make voice   makes a Piper voice of a Kokoro style into models/voices/ (days without an accelerator: docs/voice.md); SMOKE=1 likewise
 # make screenshots  pictures of the voice widget in each state, into build/screenshots
 # make fixtures  synthesises the recordings in tests/fixtures/ anew
 # make browser-load  measures calls from browsers at once
@@ -15,7 +16,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: run test tester check graphs model fixtures screenshots browser-load bench phone sets hearing
+.PHONY: run test tester check graphs model voice fixtures screenshots browser-load bench phone sets hearing
 .DELETE_ON_ERROR:
 
 run: .venv/run
@@ -38,6 +39,10 @@ model: .venv/dev
 	$(PIP) -e '.[train]'
 	sh deploy/train-packages.sh $${XDG_CACHE_HOME:-$$HOME/.cache}/voicebot/acoustics/styles
 	$(BIN)/python -m voicebot.acoustics.recipe $(if $(SMOKE),--smoke --work build/smoke --out build/smoke/model)
+
+voice: .venv/dev
+	$(PIP) -e '.[voice-train]'
+	$(BIN)/python -m voicebot.voice.training.recipe $(if $(SMOKE),--smoke --quality x_low --work build/smoke-voice --out build/smoke-voice)
 
 fixtures: .venv/dev
 	$(BIN)/python tests/fixtures/make.py

@@ -35,9 +35,9 @@ from rich.progress import track
 from rich.table import Table
 from screening import digits_in
 from utterances import read_table
-from whisper import transcript
 
 from voicebot.acoustics.graph import compile_model
+from voicebot.acoustics.whisper import transcript
 from voicebot.audio.sound import TELEPHONE_RATE_HZ, Sound
 from voicebot.billing.identifier import DEFAULT_SCHEMES, Identifier
 from voicebot.billing.store import Money

@@ -22,8 +22,8 @@ from pathlib import Path
 from rapidfuzz.distance import Levenshtein
 from rich.progress import track
 from utterances import COLUMNS, read_table, write_table
-from whisper import transcripts
 
+from voicebot.acoustics.whisper import transcripts
 from voicebot.errors import VoicebotError
 from voicebot.evaluation.intervals import wilson
 from voicebot.evaluation.recordings import read_sound

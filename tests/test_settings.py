@@ -5,7 +5,8 @@ import pytest
 
 from voicebot.billing.identifier import Identifier
 from voicebot.dialog.actions import Prompt
-from voicebot.settings import InvalidSettings, load
+from voicebot.settings import InvalidSettings, Voice, load
+from voicebot.voice.voices import default_voice
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +37,14 @@ def test_without_a_file_the_defaults_hold() -> None:
     settings = load()
     assert (settings.web.listen, settings.sip.listen) == ("127.0.0.1:8080", "127.0.0.1:5060")
     assert settings.schemes.lengths == {7, 12}
+
+
+def test_a_voice_of_our_own_is_taken_unless_another_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("a.onnx", "a.onnx.json"):
+        (tmp_path / name).write_text("{}")
+    monkeypatch.setattr(default_voice, "__defaults__", (tmp_path,))
+    assert Voice().name == str(tmp_path / "a.onnx")
+    assert Voice(name="espeak").name == "espeak"
 
 
 @pytest.mark.parametrize(

