@@ -37,6 +37,11 @@ class Visitor:
         page.on("console", lambda message: self._complaints.append(message.text))
         page.on("pageerror", lambda error: self._complaints.append(str(error)))
 
+    def follow(self, selector: str) -> None:
+        """Presses what leads to another page and waits until it is there whole."""
+        with self.page.expect_navigation(wait_until="load"):
+            self.page.click(selector)
+
     def see(self, where: str) -> str:
         """Everything that the page says; axe-core and the console have nothing to say."""
         assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{where} is too wide"
@@ -68,32 +73,32 @@ def test_a_visitor_finds_what_is_owed_and_all_bills(
         page.goto(f"{address}/bills")
         assert "Справка за сметки" in visitor.see("start")
         page.fill("#number", "300000000009")
-        page.click("main button")
+        visitor.follow("main button")
         assert "Няма такъв номер" in visitor.see("not-found")
         page.fill("#number", "300 000 000 001")
-        page.click("main button")
+        visitor.follow("main button")
         assert "45,30 €" in visitor.see("balance").replace("\xa0", " ")
         page.fill("#code", "demo01")
-        page.click("main button:has-text('Покажи')")
+        visitor.follow("main button:has-text('Покажи')")
         assert "2004" in visitor.see("invoices")
-        page.click("nav.years >> text=2025")
+        visitor.follow("nav.years >> text=2025")
         assert "kWh" in visitor.see("invoices-2025")
         assert page.is_visible("button[data-print]") is bool(scripted)
-        page.click("tbody a >> nth=0")
+        visitor.follow("tbody a >> nth=0")
         assert "Платима до" in visitor.see("invoice")
-        page.click("nav.tabs >> text=Плащания")
-        page.click("nav.years >> text=2004")
+        visitor.follow("nav.tabs >> text=Плащания")
+        visitor.follow("nav.years >> text=2004")
         assert "лв." in visitor.see("payments-2004")
-        page.click("text=English")
+        visitor.follow("text=English")
         assert page.url.endswith("/en/bills/payments?year=2004") and "Payments 2004" in visitor.see("payments-en")
         with page.expect_download() as download:
             page.click("text=Download CSV")
         assert download.value.suggested_filename == "payments-2004.csv"
-        page.click("text=Log out")
+        visitor.follow("text=Log out")
         page.goto(f"{address}/en/bills/invoices")
         assert "Enter the number and the code again" in visitor.see("expired")
         page.fill("#number", "1000003")
-        page.click("main button")
+        visitor.follow("main button")
         assert "supply may be cut off" in visitor.see("cut-off")
         page.close()
 
