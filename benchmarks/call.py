@@ -89,7 +89,7 @@ def main() -> None:
             )
     console.print(table)
     console.print(
-        f"of each delay the end-of-turn timer is {settings.timers.complete_ms} ms behind a complete answer and "
+        f"of each delay the end-of-turn timer is {settings.timers.final_ms} ms behind a yes or the longest number and "
         f"{settings.timers.extendable_ms} ms behind one that could go on; peak memory {memory_mb():.0f} MB"
     )
 

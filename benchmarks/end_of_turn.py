@@ -1,7 +1,7 @@
 """Measures what a shorter silence at the end of a turn wins in waiting and costs in answers that are cut off.
 
 Run it as `python benchmarks/end_of_turn.py 450 300`: the numbers and answers of the development set arrive over quiet
-and noisy lines, and are heard as in a call, with each of these values (ms) of `timers.complete_ms` in turn. Waiting
+and noisy lines, and are heard as in a call, with each of these values (ms) of `timers.final_ms` in turn. Waiting
 goes from the end of speech: of the last 10 ms whose power, without the noise, is within 30 dB of the loudest.
 """
 
@@ -62,10 +62,10 @@ def around(sound: Sound, ms: int) -> np.ndarray:
 
 
 def turn_of(
-    recognizer: VoskRecognizer, expectation: Expectation, sound: Sound, complete_ms: int
+    recognizer: VoskRecognizer, expectation: Expectation, sound: Sound, final_ms: int
 ) -> tuple[TurnEnded, int] | None:
     """The turn that is heard and when it ended, in ms from the beginning of `sound`; None where none was."""
-    listener = Listener(recognizer, ListenerTimers(EndOfTurn(complete_ms=complete_ms), no_input_ms=60_000))
+    listener = Listener(recognizer, ListenerTimers(EndOfTurn(final_ms=final_ms), no_input_ms=60_000))
     listener.expect(expectation, 0)
     samples = np.concatenate([around(sound, BEFORE_MS), sound.samples, around(sound, BEHIND_MS)])
     for begin in range(0, len(samples) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
@@ -88,33 +88,33 @@ def is_right(row: Mapping[str, str], turn: TurnEnded) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("complete_ms", type=int, nargs="+")
+    parser.add_argument("final_ms", type=int, nargs="+")
     parser.add_argument("--model", type=Path, default=REPOSITORY / "models" / "bg-telephone")
     parser.add_argument("--sets", type=Path, default=SETS)
     parser.add_argument("--every", type=int, default=1, help="hear every so manyth utterance")
     options = parser.parse_args()
-    table = Table("complete_ms", "asked for", "line", "right", "ended too soon", "waiting p50 ms", "p95 ms")
+    table = Table("final_ms", "asked for", "line", "right", "ended too soon", "waiting p50 ms", "p95 ms")
     try:
         recognizer, asked = VoskRecognizer(options.model), questions()
         folder = options.sets / "development"
         rows = [row for row, _ in rows_of(folder) if not answers_nothing(row)][:: options.every]
         voices = voices_for_babble(folder)
-        for complete_ms in options.complete_ms:
+        for final_ms in options.final_ms:
             for condition in CONDITIONS:
                 found: dict[str, list[tuple[bool, int]]] = {grammar: [] for grammar in asked}
                 for number, row in enumerate(
-                    track(rows, f"{complete_ms} ms, {condition.name}", console=Console(stderr=True))
+                    track(rows, f"{final_ms} ms, {condition.name}", console=Console(stderr=True))
                 ):
                     spoken = read_sound(folder / row["path"])
                     sound = send(spoken, condition, NOISES[number % 3], [number], voices)
-                    turn = turn_of(recognizer, asked[row["grammar"]], sound, complete_ms)
+                    turn = turn_of(recognizer, asked[row["grammar"]], sound, final_ms)
                     right, ended_ms = (False, BEHIND_MS) if turn is None else (is_right(row, turn[0]), turn[1])
                     found[row["grammar"]].append((right, ended_ms - end_ms(send(spoken, CONDITIONS[0], "", [], ()))))
                 for grammar, turns in found.items():
                     rights, too_soon = sum(ok for ok, _ in turns), sum(ms < 0 for _, ms in turns)
                     p50, p95 = np.percentile([ms for _, ms in turns if ms >= 0], [50, 95]).round().astype(int)
                     share = f"{rights} of {len(turns)}, {percent(rights, len(turns))}"
-                    table.add_row(*map(str, (complete_ms, grammar, condition.name, share, too_soon, p50, p95)))
+                    table.add_row(*map(str, (final_ms, grammar, condition.name, share, too_soon, p50, p95)))
     except VoicebotError as error:
         print(f"end_of_turn: {error}", file=sys.stderr)
         return 1

@@ -325,8 +325,10 @@ class Logs(_Section):
 class Timers(_Section):
     """The timers of hearing, in ms."""
 
+    final_ms: int = Field(EndOfTurn().final_ms, gt=0)
+    """Silence that ends a yes, a no or the longest number."""
     complete_ms: int = Field(EndOfTurn().complete_ms, gt=0)
-    """Silence that ends a complete answer."""
+    """Silence that ends any other complete answer."""
     extendable_ms: int = Field(EndOfTurn().extendable_ms, gt=0)
     """Silence that ends an answer that is complete and could go on."""
     incomplete_ms: int = Field(EndOfTurn().incomplete_ms, gt=0)
@@ -431,7 +433,7 @@ class Settings(BaseSettings):
         """The timers of hearing."""
         timers = self.timers
         return ListenerTimers(
-            EndOfTurn(timers.complete_ms, timers.extendable_ms, timers.incomplete_ms),
+            EndOfTurn(timers.final_ms, timers.complete_ms, timers.extendable_ms, timers.incomplete_ms),
             timers.no_input_ms,
             timers.inter_digit_ms,
         )

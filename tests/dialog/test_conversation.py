@@ -423,10 +423,14 @@ def test_help_explains_where_the_number_stands() -> None:
 def test_how_complete_a_number_is_decides_how_long_is_waited() -> None:
     expectation = next(a.expectation for a in Talk().actions if isinstance(a, Listen))
     grown = [expectation.keyed("3000000000019"[:length]) for length in (1, 6, 7, 8, 12, 13)]
-    incomplete, extendable, complete = Completeness
+    incomplete, extendable, complete, final = Completeness
     assert grown == [incomplete, incomplete, extendable, incomplete, complete, incomplete]
     assert expectation.keyed("1000001") is extendable
+    assert expectation.spoken(number("300000000001")) is final
     assert expectation.spoken(command("operator")) is complete
+    asked = next(a.expectation for a in Talk().says(number("1000001")).actions if isinstance(a, Listen))
+    answers = [asked.spoken(command(name)) for name in ("yes", "no", "operator")]
+    assert answers == [final, final, complete]
 
 
 EVENTS = st.one_of(

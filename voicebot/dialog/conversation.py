@@ -417,14 +417,15 @@ class Conversation:
                 return Expectation("menu", self._command_spoken, keyed, self._command_understood)
             case Phase.CONFIRMATION:
                 keyed = self._keyed_among(_CONFIRM_KEYS)
-                return Expectation("confirm", self._intent_spoken, keyed, self._intent_understood)
+                return Expectation("confirm", self._confirmation_spoken, keyed, self._intent_understood)
             case _:
                 return Expectation("identifier", self._number_spoken, self._number_keyed, self._number_understood)
 
     def _number_spoken(self, reading: Reading) -> Completeness:
         if reading.intent is not None:
             return Completeness.COMPLETE
-        return self._number_keyed(reading.digits)
+        keyed = self._number_keyed(reading.digits)
+        return Completeness.FINAL if keyed is Completeness.COMPLETE else keyed
 
     def _number_keyed(self, digits: str) -> Completeness:
         if self.schemes.can_continue(digits):
@@ -432,7 +433,9 @@ class Conversation:
         return Completeness.COMPLETE if self.schemes.match(digits) else Completeness.INCOMPLETE
 
     @staticmethod
-    def _intent_spoken(reading: Reading) -> Completeness:
+    def _confirmation_spoken(reading: Reading) -> Completeness:
+        if reading.intent in ("yes", "no"):
+            return Completeness.FINAL
         return Completeness.INCOMPLETE if reading.intent is None else Completeness.COMPLETE
 
     @staticmethod

@@ -18,6 +18,8 @@ class Completeness(enum.Enum):
     """It is an answer, and with more it could be another."""
     COMPLETE = enum.auto()
     """It is an answer, and more would spoil it."""
+    FINAL = enum.auto()
+    """It is complete, and other talk seldom begins with it."""
 
 
 @dataclass(frozen=True, slots=True)

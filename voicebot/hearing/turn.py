@@ -1,4 +1,4 @@
-"""When a caller has finished speaking: two timers, chosen by how complete the answer is."""
+"""When a caller has finished speaking: timers chosen by how complete the answer is."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ class EndOfTurn:
     """Silence after speech ends the turn: soon once the answer is complete, late while it is not.
 
     The two timers are VoiceXML's `completetimeout` and `incompletetimeout` (VoiceXML 2.0, section 6.3.2); an answer
-    that is complete but could go on (7 digits of a number of 12) waits for a time between them.
+    that is complete but could go on (7 digits of a number of 12) waits for a time between them. What sounds like a
+    command may be the beginning of other talk, so it waits longer than a yes or the longest number.
     """
 
+    final_ms: int = 300
+    """Silence that ends an answer with which other talk seldom begins: a yes, a no, the longest number."""
     complete_ms: int = 450
-    """Silence that ends a complete answer."""
+    """Silence that ends any other complete answer."""
     extendable_ms: int = 1200
     """Silence that ends an answer that is complete and could go on."""
     incomplete_ms: int = 2000
@@ -29,6 +32,8 @@ class EndOfTurn:
     def silence_ms(self, completeness: Completeness) -> int:
         """How long a silence ends a turn that has come so far."""
         match completeness:
+            case Completeness.FINAL:
+                return self.final_ms
             case Completeness.COMPLETE:
                 return self.complete_ms
             case Completeness.EXTENDABLE:
