@@ -65,14 +65,17 @@ async def test_sound_goes_both_ways_on_one_clock() -> None:
 
 
 async def test_a_lost_packet_does_not_leave_the_ears_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with connected(speechlike(3000)) as (leg, visitor):
-        transport, heard, sent = visitor._peer.getSenders()[0].transport, 0, 0  # loss is made on the wire
-        hear, send = leg._dejitter.put, transport._send_rtp
+    hear, heard, sent = Dejitter.put, 0, 0
 
-        def put(frame: np.ndarray) -> None:
-            nonlocal heard
-            heard += 1
-            hear(frame)
+    def put(dejitter: Dejitter, frame: np.ndarray) -> None:
+        nonlocal heard
+        heard += 1
+        hear(dejitter, frame)
+
+    monkeypatch.setattr(Dejitter, "put", put)
+    async with connected(speechlike(3000)) as (leg, visitor):
+        transport = visitor._peer.getSenders()[0].transport  # loss is made on the wire
+        send = transport._send_rtp
 
         async def lossy(packet: bytes) -> None:
             nonlocal sent
@@ -80,7 +83,7 @@ async def test_a_lost_packet_does_not_leave_the_ears_behind(monkeypatch: pytest.
             if is_rtcp(packet) or sent % 40:
                 await send(packet)
 
-        monkeypatch.setattr(leg._dejitter, "put", put)
+        heard = 0
         monkeypatch.setattr(transport, "_send_rtp", lossy)
         async with asyncio.timeout(30):
             while sent < 110:

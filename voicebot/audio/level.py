@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +31,11 @@ def levels_db(samples: Samples) -> Levels:
 
 def level_db(frame: Samples) -> float:
     """The level of a whole frame, as `levels_db` has it."""
-    return 10.0 * float(np.log10(frame.astype(np.float64).var() + 1.0)) if len(frame) else 0.0
+    if not len(frame):
+        return 0.0
+    wave = frame.astype(np.float64)
+    mean = float(wave.sum()) / len(wave)
+    return 10.0 * math.log10(max(0.0, float(wave @ wave) / len(wave) - mean * mean) + 1.0)
 
 
 def active_level_db(signal: NDArray[np.float64], rate_hz: int) -> float:
@@ -74,8 +80,8 @@ class SlowGain:
         if self._voice_db is not None:
             wanted_db = min(max(self._target_db - self._voice_db, 0.0), self._most_db)
         before = 10.0 ** (self.gain_db / 20.0)
-        peak = float(np.abs(frame.astype(np.int32)).max(initial=1))
-        unclipped_db = max(0.0, 20.0 * float(np.log10(_FULL_SCALE / max(peak, 1.0))))
+        peak = max(int(frame.max(initial=1)), -int(frame.min(initial=-1)))
+        unclipped_db = max(0.0, 20.0 * math.log10(_FULL_SCALE / peak))
         self.gain_db = min(wanted_db, self.gain_db + _GAIN_RISE_DB, unclipped_db)
         if before == 1.0 and self.gain_db == 0.0:
             return frame

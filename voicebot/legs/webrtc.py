@@ -21,17 +21,16 @@ from aiortc import (
     RTCDataChannel,
     RTCIceServer,
     RTCPeerConnection,
-    RTCRtpReceiver,
     RTCRtpSender,
     RTCSessionDescription,
     sdp,
 )
-from aiortc.jitterbuffer import JitterBuffer
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from voicebot.audio.sound import FRAME_MS, FRAME_SAMPLES, TELEPHONE_RATE_HZ, Samples
 from voicebot.errors import VoicebotError
 from voicebot.legs.leg import Caption, Frame, HungUp, KeyPress, Media, PlaybackEnded
+from voicebot.legs.opus import hear_opus
 from voicebot.legs.playback import Playback, Playout
 
 PROTOCOL = "voicebot.v1"
@@ -65,9 +64,6 @@ _HANGOVER_FRAMES = 10
 """Silent frames that are sent behind a sound."""
 _SILENCE_FRAMES = 20
 """Then one in so many is sent, each 400 ms as Opus itself does (DTX; RFC 6716, section 2.1.9)."""
-
-_MOST_HELD_PACKETS = 4
-"""Packets of 20 ms that wait for one that is missing; a power of two."""
 
 Reason = Literal["completed", "going_down"]
 
@@ -191,7 +187,7 @@ class WebRtcLeg:
         servers = [RTCIceServer(list(s.urls), s.username, s.credential) for s in ice_servers]
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         voice = self._peer.addTransceiver(BotVoice(self._tick))
-        _hear_soon(voice.receiver)
+        hear_opus(voice.receiver, TELEPHONE_RATE_HZ, self._dejitter.put)
         opus = [codec for codec in RTCRtpSender.getCapabilities("audio").codecs if codec.mimeType == "audio/opus"]
         voice.setCodecPreferences(opus)  # every browser has it (RFC 7874, section 3)
         self._peer.on("track", self._on_track)
@@ -218,23 +214,10 @@ class WebRtcLeg:
             async with asyncio.timeout(self._connect_s):
                 await self._connected.wait()
             if self._microphone is not None:
-                await self._take_in(self._microphone)
+                await self._microphone.recv()  # which raises an error when the line is dead
             await self._over.wait()
         except (TimeoutError, MediaStreamError):
             self._end()
-
-    async def _take_in(self, track: MediaStreamTrack) -> None:
-        resampler = av.AudioResampler(format="s16", layout="mono", rate=TELEPHONE_RATE_HZ, frame_size=FRAME_SAMPLES)
-        expected_pts: int | None = None
-        while True:
-            frame = await track.recv()
-            assert isinstance(frame, av.AudioFrame) and frame.pts is not None
-            lost = 0 if expected_pts is None else (frame.pts - expected_pts) * 1000 // (frame.sample_rate * FRAME_MS)
-            for _ in range(min(lost, JITTER_MS // FRAME_MS)):
-                self._dejitter.put(np.zeros(FRAME_SAMPLES, np.int16))
-            expected_pts = frame.pts + frame.samples
-            for piece in resampler.resample(frame):
-                self._dejitter.put(piece.to_ndarray()[0])
 
     @property
     def waiting(self) -> int:
@@ -339,17 +322,6 @@ class WebRtcLeg:
             self._unsent.append(text)
         elif self._channel.readyState == "open":
             self._channel.send(text)
-
-
-def _hear_soon(receiver: RTCRtpReceiver) -> None:
-    """Let `receiver` hand on each packet once the next is there, and give a lost one up after 80 ms.
-
-    aiortc has no setting for it: it holds four packets back, and from the first lost one on sixteen (320 ms), while
-    `Dejitter` needs nothing held back at all.
-    """
-    held = "_RTCRtpReceiver__jitter_buffer"
-    assert isinstance(getattr(receiver, held, None), JitterBuffer), "this version of aiortc keeps its buffer elsewhere"
-    setattr(receiver, held, JitterBuffer(capacity=_MOST_HELD_PACKETS, prefetch=1))
 
 
 def check_offer(offer: str) -> None:

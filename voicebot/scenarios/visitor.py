@@ -17,6 +17,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from voicebot.audio.sound import Samples, Sound
+from voicebot.legs.opus import hear_opus
 from voicebot.legs.webrtc import PROTOCOL
 
 RATE_HZ = 48_000
@@ -64,6 +65,11 @@ class Microphone(MediaStreamTrack):
         """Say it, behind what is being said."""
         self.packets.extend(encoded(sound))
 
+    @property
+    def speaking(self) -> bool:
+        """Whether there is speech yet to be sent."""
+        return any(speech for _, speech in self.packets)
+
     async def recv(self) -> av.Packet[Any]:
         """The next packet, when it is due."""
         if self.readyState != "live":
@@ -94,13 +100,12 @@ class Visitor:
         self._utterances = deque(utterances)
         self._heard: list[Samples] = []
         self._peer = RTCPeerConnection(configuration or RTCConfiguration(iceServers=[]))
-        self._peer.addTrack(self.microphone)
+        self._arrived: asyncio.Queue[Samples | None] = asyncio.Queue()
+        hear_opus(self._peer.addTransceiver(self.microphone).receiver, RATE_HZ, self._arrived.put_nowait)
         self._channel = self._peer.createDataChannel("call", protocol=PROTOCOL)
         self._channel.on("message", self._on_message)
         self._channel.on("close", self.over.set)
         self._peer.on("connectionstatechange", self._on_state)
-        self._track: asyncio.Future[MediaStreamTrack] = asyncio.get_running_loop().create_future()
-        self._peer.on("track", self._track.set_result)
 
     @property
     def heard(self) -> Sound:
@@ -150,29 +155,22 @@ class Visitor:
         return any(wanted.items() <= message.items() for message in self.messages)
 
     async def listen(self) -> None:
-        """Hear the bot and answer its questions, until the call is over."""
-        track = await self._track
+        """Hear the bot and answer its questions, until the connection is closed."""
         waiting_since_s: float | None = None
-        try:
-            while True:
-                frame = await track.recv()
-                assert isinstance(frame, av.AudioFrame)
-                samples = frame.to_ndarray()[0, ::2].astype(np.int16)
-                self._heard.append(samples)
-                now_s = asyncio.get_running_loop().time()
-                if np.abs(samples).max() > AUDIBLE:
+        while (samples := await self._arrived.get()) is not None:
+            self._heard.append(samples)
+            now_s = asyncio.get_running_loop().time()
+            if np.abs(samples).max() > AUDIBLE:
+                waiting_since_s = None
+                spoke = self.microphone.spoke_until_s
+                if spoke is not None and not self.microphone.speaking:
+                    self.delays_s.append(now_s - spoke)
+                    self.microphone.spoke_until_s = None
+            elif self.state == "listening" and self._utterances and not self.microphone.packets:
+                waiting_since_s = now_s if waiting_since_s is None else waiting_since_s
+                if now_s - waiting_since_s > REACTION_S and self.microphone.spoke_until_s is None:
+                    self.microphone.say(self._utterances.popleft())
                     waiting_since_s = None
-                    spoke = self.microphone.spoke_until_s
-                    if spoke is not None and not self.microphone.packets:
-                        self.delays_s.append(now_s - spoke)
-                        self.microphone.spoke_until_s = None
-                elif self.state == "listening" and self._utterances and not self.microphone.packets:
-                    waiting_since_s = now_s if waiting_since_s is None else waiting_since_s
-                    if now_s - waiting_since_s > REACTION_S and self.microphone.spoke_until_s is None:
-                        self.microphone.say(self._utterances.popleft())
-                        waiting_since_s = None
-        except MediaStreamError:
-            self.over.set()
 
     async def close(self) -> None:
         """End the call; to be called once."""
@@ -191,3 +189,4 @@ class Visitor:
     def _on_state(self) -> None:
         if self._peer.connectionState in ("failed", "closed"):
             self.over.set()
+            self._arrived.put_nowait(None)
