@@ -108,7 +108,13 @@ def _line(call: Mapping[str, Any], has_sound: bool) -> list[Any]:
     told = [failure_text(failure) for failure in call["failures"]]
     worst = max(delays, default=None)
     known = [call[name] for name in ("name", "leg", "line", "passed", "outcome", "duration_ms")]
-    return [*known, worst, told, has_sound]
+    return [*known, worst, told, has_sound, _heard(call)]
+
+
+def _heard(call: Mapping[str, Any]) -> str:
+    """What was understood of the caller, turn by turn."""
+    turns = [turn for turn in call["turns"] if "via" in turn]
+    return " · ".join(turn["digits"] or turn["intent"] or turn["heard"] or "nothing" for turn in turns)
 
 
 def _compressed(caller: Sound, bot: Sound) -> bytes:

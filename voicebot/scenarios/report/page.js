@@ -12,8 +12,8 @@ const make = (tag, properties = {}, ...children) => {
   element.append(...children);
   return element;
 };
-const calls = read("index").map(([name, leg, line, passed, outcome, lengthMs, delayMs, why, sound], i) =>
-  ({ i, name, leg, line, passed, outcome, lengthMs, delayMs, why, sound }));
+const calls = read("index").map(([name, leg, line, passed, outcome, lengthMs, delayMs, why, sound, heard], i) =>
+  ({ i, name, leg, line, passed, outcome, lengthMs, delayMs, why, sound, heard }));
 const seconds = (ms) => (ms / 1000).toFixed(1) + " s";
 const clock = (ms) => ms === null ? "" : `${Math.floor(ms / 60000)}:${String(Math.floor(ms / 1000) % 60).padStart(2, "0")}.${Math.floor(ms % 1000 / 100)}`;
 
@@ -159,6 +159,7 @@ function row(call) {
   const facts = [call.leg, call.line, call.outcome ?? "no outcome", seconds(call.lengthMs), ...(call.delayMs === null ? [] : [`${call.delayMs} ms`])];
   const button = make("button", { type: "button", ariaExpanded: "false" },
     make("span", { className: `mark ${call.passed ? "good" : "bad"}` }, call.passed ? "✓" : "✗"), make("span", {}, call.name),
+    make("span", { className: "heard", lang: "bg" }, call.heard && `→ ${call.heard}`),
     make("span", { className: "facts" }, facts.join(" · ")),
     ...(call.why.length ? [make("ul", { className: "why bad" }, ...call.why.map((why) => make("li", {}, why)))] : []));
   const element = make("article", { className: "call" }, button);
