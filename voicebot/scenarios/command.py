@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -122,10 +123,15 @@ def run_scenarios(chosen: Settings, paths: Sequence[Path], wanted: Wanted, files
             progress.update(task, advance=1, now=masked(one.job.case.name)[:60])
 
         async def hold() -> None:
+            stop = asyncio.current_task().cancel  # type: ignore[union-attr]
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)  # so that no telephone outlives it
             async with open_bench(chosen, wanted.legs, store=wanted.store) as bench:
                 await hold_all(bench, todo, wanted.at_once or os.cpu_count() or 1, done)
 
-        asyncio.run(hold())
+        try:
+            asyncio.run(hold())
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
     order = {id(job): i for i, job in enumerate(todo)}
     held.sort(key=lambda one: order[id(one.job)])
     results = [judge(one) for one in held]
