@@ -22,7 +22,7 @@ _MOST_EARLY = 4
 _MOST_BEHIND = 100
 """A packet that is older than this begins a new sequence (RFC 3550, appendix A.1, `MAX_MISORDER`)."""
 _MOST_LOST_MS = 200
-"""A longer gap is a pause of the sender's."""
+"""A longer gap is a pause of the sender's, which whoever has a clock fills (`webrtc.Dejitter`)."""
 
 
 class _Ear(JitterBuffer):
