@@ -276,7 +276,7 @@ def _ref(name: str) -> str:
 
 
 def _hour() -> str:
-    return f"{_ref('under_100')} часа"
+    return f"{_one_of('нула', _ref('under_100'))} часа"
 
 
 def _minute() -> str:
