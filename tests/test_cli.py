@@ -20,7 +20,7 @@ BIN = Path(sys.executable).parent / "voicebot"
 @pytest.fixture(scope="session")
 def quick(env: dict[str, str]) -> dict[str, str]:
     """Where it does not matter how the bot sounds: a voice that needs a tenth of the time."""
-    return env | {"VOICEBOT_VOICE__NAME": "espeak-ng"}
+    return env | {"VOICEBOT_VOICE__NAME": "espeak"}
 
 
 def run(*arguments: object, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
