@@ -25,7 +25,7 @@ from utterances import COLUMNS, Item, Row, read_table, write_table
 
 from voicebot.audio.wav import write_wav
 from voicebot.errors import VoicebotError
-from voicebot.language.dictation import MANNERS, ways_to_say
+from voicebot.language.dictation import IN_GROUPS, MANNERS, ways_to_say
 from voicebot.language.numbers import digits as digit_words
 
 HERE = Path(__file__).parent
@@ -115,10 +115,6 @@ def _ordinary_words() -> Sequence[str]:
     ordinary = re.compile("[а-я]{3,10}")
     lines = WORD_LIST.read_text(encoding="utf-8").splitlines()
     return [word for word in lines if ordinary.fullmatch(word) and word not in allowed and not numeral.search(word)]
-
-
-IN_GROUPS = ("repeats", "pairs", "hundreds", "mixed", "hesitant", "corrected")
-"""Manners of dictation other than digit by digit."""
 
 
 def numbers(few: Sequence[Speaker], many: Sequence[Speaker], each: int, seed: int) -> Iterator[Item]:

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
 
-from voicebot.acoustics.export import ExportError, export
+from voicebot.acoustics.export import ExportError, export, unfolded
 from voicebot.acoustics.features import BINS
 from voicebot.acoustics.network import Tdnn, Trained, context, scores
 from voicebot.acoustics.nnet3 import read_model
@@ -59,3 +59,22 @@ def test_a_saved_network_is_loaded_as_it_was(tmp_path: Path) -> None:
     trained.save(tmp_path / "network.pt")
     loaded = Trained.load(tmp_path / "network.pt")
     assert np.array_equal(scores(loaded.network, _features()), scores(trained.network, _features()))
+
+
+def test_a_model_file_becomes_the_network_that_it_was_made_of(tmp_path: Path) -> None:
+    trained = _trained()
+    trained.network.add_likelihoods(np.full(len(PHONES), 1 / len(PHONES)))
+    export(trained, tmp_path, 1.0, 1.0, _features())
+    inputs = torch.from_numpy(np.stack([_features(200).T, 2 * _features(200).T + 1]))
+    again = unfolded(read_model(tmp_path / "am" / "final.mdl"), inputs)
+    assert np.abs(scores(again, _features()) - scores(trained.network, _features())).max() < 1e-3
+    again.train()
+    trained.network.eval()
+    with torch.no_grad():
+        assert torch.allclose(again.hidden(inputs), trained.network.hidden(inputs), atol=1e-2)
+
+
+def test_a_model_that_gives_posteriors_is_not_trained_further(tmp_path: Path) -> None:
+    export(_trained(), tmp_path, 1.0, 1.0, _features())
+    with pytest.raises(ExportError, match="trained on sequences"):
+        unfolded(read_model(tmp_path / "am" / "final.mdl"), torch.zeros(1, BINS, 200))

@@ -1,4 +1,4 @@
-"""From PyTorch to a model file: folds normalisation and batch norm into affine layers and checks the numbers."""
+"""From PyTorch to a model file and back: folds normalisation and batch norm into affine layers, checks the numbers."""
 
 from __future__ import annotations
 
@@ -45,6 +45,55 @@ def folded_layers(network: Tdnn) -> tuple[AffineLayer, ...]:
     output = network.output if network.likelihood is None else network.likelihood
     layers.append(AffineLayer((0,), _numbers(output.weight)[:, :, 0], _numbers(output.bias), relu=False))
     return tuple(layers)
+
+
+def unfolded(model: AcousticModel, inputs: torch.Tensor) -> Tdnn:
+    """A network that computes what a model file does, to be trained further.
+
+    Each batch norm gets mean and deviation of what its layer gives for `inputs`, so that it changes nothing at first.
+
+    Args:
+        model: with layers such as `Tdnn` has them, its outputs log-likelihoods that were trained on sequences.
+        inputs: features such as training will show, shape (batch, `BINS`, frames).
+
+    Raises:
+        ExportError: the file holds another kind of network.
+    """
+    *hidden_layers, last = model.layers
+    network = Tdnn(len(last.weights[0]), outputs=len(last.bias))
+    wanted = [layer.offsets for layer in folded_layers(network)]
+    if model.softmax or [layer.offsets for layer in model.layers] != wanted:
+        raise ExportError("Only a model of the same layers that was trained on sequences can be trained further.")
+    features = inputs.permute(0, 2, 1).reshape(-1, inputs.shape[1]).numpy()
+    network.set_normalisation(features)
+    network.add_likelihoods(np.ones(len(last.bias)))
+    assert network.likelihood is not None
+    with torch.no_grad():
+        for number, (shape, layer) in enumerate(zip(network.layers, hidden_layers, strict=True)):
+            weights = torch.from_numpy(layer.weights).reshape(network.width, shape.kernel, -1).permute(0, 2, 1)
+            bias = torch.from_numpy(layer.bias)
+            if number == 0:
+                bias = bias + torch.einsum("oik,i->o", weights, network.mean[:, 0].double())
+                weights = weights * network.deviation.double()
+            network.convolutions[number].weight.copy_(weights)
+            network.convolutions[number].bias.copy_(bias)
+        hidden = (inputs - network.mean) / network.deviation
+        for shape, convolution, norm in zip(network.layers, network.convolutions, network.norms, strict=True):
+            new = convolution(hidden)
+            mean, variance = new.mean((0, 2)), new.var((0, 2))
+            norm.running_mean.copy_(mean)
+            norm.running_var.copy_(variance)
+            norm.weight.copy_(torch.sqrt(variance + norm.eps))
+            norm.bias.copy_(mean)
+            new = torch.relu(new)
+            if shape.residual:
+                new = new + hidden[:, :, shape.reach : hidden.shape[2] - shape.reach]
+            hidden = new
+        for output in (network.output, network.likelihood):
+            output.weight.copy_(torch.from_numpy(last.weights).unsqueeze(2))
+            output.bias.copy_(torch.from_numpy(last.bias))
+    network.eval()
+    return network
 
 
 def _numbers(tensor: torch.Tensor) -> np.ndarray:

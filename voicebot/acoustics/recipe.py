@@ -44,15 +44,22 @@ from voicebot.acoustics.examples import (
     segments_of,
     write_examples,
 )
-from voicebot.acoustics.export import export
+from voicebot.acoustics.export import export, unfolded
 from voicebot.acoustics.features import Features, mfcc
 from voicebot.acoustics.network import Tdnn, Trained, scores
 from voicebot.acoustics.nnet3 import read_model
 from voicebot.acoustics.speech import SPEECH_RATE_HZ, Utterance, read_shard, read_shards, write_shard
-from voicebot.acoustics.synthesis import EspeakSpeech, KokoroSpeech, PiperSpeech, ShardMaker, training_styles
+from voicebot.acoustics.synthesis import (
+    EspeakSpeech,
+    KokoroSpeech,
+    NeighbourSpeech,
+    PiperSpeech,
+    ShardMaker,
+    training_styles,
+)
 from voicebot.acoustics.telephone import Line, Wave
 from voicebot.acoustics.texts import text_source
-from voicebot.acoustics.training import Schedule, train
+from voicebot.acoustics.training import Chunks, Schedule, train
 from voicebot.errors import VoicebotError
 from voicebot.language.lexicon import load_lexicon
 from voicebot.language.phones import PHONES
@@ -62,7 +69,7 @@ Item = TypeVar("Item")
 
 PHONE_NAMES = tuple(phone.name for phone in PHONES)
 
-SYNTHETIC_SOURCES = ("kokoro", "piper", "espeak")
+SYNTHETIC_SOURCES = ("kokoro", "neighbours", "piper", "espeak")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +82,17 @@ class Amounts:
     """People's utterances in a shard."""
     people: int | None = None
     """Most utterances of each corpus; None for all."""
-    kokoro_shards: int = 45
+    kokoro_shards: int = 60
+    neighbour_shards: int = 40
     piper_shards: int = 50
     espeak_shards: int = 40
     joined: int = 4000
     """Strings made of people's single words."""
     silent: int = 1000
     """Lines on which nobody speaks."""
-    copies: dict[str, int] = field(default_factory=lambda: {"kokoro": 8, "piper": 1, "espeak": 1, "festvox": 1})
+    copies: dict[str, int] = field(
+        default_factory=lambda: {"kokoro": 8, "neighbours": 4, "piper": 1, "espeak": 1, "festvox": 1}
+    )
     """How often an utterance of a source goes over a line."""
     people_copies: int = 2
     """How often where nothing is said of its source: people are few, and warped copies of them the best there is."""
@@ -94,12 +104,16 @@ class Amounts:
     sequence_epochs: int = 8
     sequence_rate: float = 1e-3
     """Highest learning rate on sequences."""
+    further_epochs: int = 4
+    """Epochs on sequences where training begins with a model."""
+    further_rate: float = 5e-4
 
 
 SMOKE = Amounts(
     shard=10,
     people=60,
     kokoro_shards=2,
+    neighbour_shards=1,
     piper_shards=2,
     espeak_shards=4,
     joined=10,
@@ -108,6 +122,7 @@ SMOKE = Amounts(
     width=32,
     epochs=1,
     sequence_epochs=1,
+    further_epochs=1,
 )
 """Just enough of everything to see that each stage works; the model is good for nothing."""
 
@@ -125,6 +140,8 @@ class Recipe:
     """Folder of the npm package kokoro-js."""
     aligner: Path | None
     """A model folder whose network finds the phones; without it the bootstrap network does."""
+    start: Path | None
+    """A model folder whose network is trained further; without it training begins with a new network."""
     amounts: Amounts
     seed: int
     jobs: int
@@ -157,7 +174,9 @@ class Recipe:
         amounts = self.amounts
         self._synthetic("espeak", EspeakSpeech(texts), amounts.espeak_shards)
         self._synthetic("piper", PiperSpeech(texts, lexicon), amounts.piper_shards)
-        self._synthetic("kokoro", KokoroSpeech(texts, lexicon, training_styles(self.styles)), amounts.kokoro_shards)
+        styles = training_styles(self.styles)
+        self._synthetic("neighbours", NeighbourSpeech(styles), amounts.neighbour_shards)
+        self._synthetic("kokoro", KokoroSpeech(texts, lexicon, styles), amounts.kokoro_shards)
 
     def _synthetic(self, name: str, speak: ShardMaker, shards: int) -> None:
         def make(path: Path) -> None:
@@ -264,9 +283,9 @@ class Recipe:
     # Network
 
     def network(self) -> None:
-        """Train the network by frames."""
+        """Train the network by frames, unless there is a model to begin with."""
         path = self.work / "network.pt"
-        if not path.exists():
+        if self.start is None and not path.exists():
             network, examples = Tdnn(self.amounts.width), self._all_examples()
             some = examples[:: max(1, len(examples) // 2000)]
             network.set_normalisation(np.concatenate([e.features for e in some]).astype(np.float32))
@@ -276,10 +295,19 @@ class Recipe:
         """Train the network by sequences."""
         path = self.work / "sequences.pt"
         if not path.exists():
-            amounts = self.amounts
-            schedule = Schedule(amounts.sequence_epochs, sequences=True, peak_rate=amounts.sequence_rate)
-            network = Trained.load(self.work / "network.pt").network
-            self._train(self._all_examples(), network, schedule, "sequences").save(path)
+            amounts, examples = self.amounts, self._all_examples()
+            if self.start is not None:  # the batch norms are measured on a large batch
+                schedule = Schedule(amounts.further_epochs, sequences=True, peak_rate=amounts.further_rate)
+                network = unfolded(read_model(self.start / "am" / "final.mdl"), self._probe(examples, schedule))
+            else:
+                schedule = Schedule(amounts.sequence_epochs, sequences=True, peak_rate=amounts.sequence_rate)
+                network = Trained.load(self.work / "network.pt").network
+            self._train(examples, network, schedule, "sequences").save(path)
+
+    def _probe(self, examples: Sequence[Example], schedule: Schedule) -> torch.Tensor:
+        """Features as training shows them: one large batch."""
+        chunks = Chunks(Tdnn(1), examples, replace(schedule, batch=256), self.seed)
+        return next(iter(chunks))[0]
 
     def _all_examples(self) -> list[Example]:
         return [e for shard in sorted((self.work / "examples").glob("*.npz")) for e in read_examples(shard)]
@@ -384,6 +412,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--corpus", type=Path, action="append", default=[], help="folder of recordings; may be repeated"
     )
     parser.add_argument("--aligner", type=Path, help="folder of a model that aligns instead of the bootstrap network")
+    parser.add_argument("--start", type=Path, help="folder of a model that is trained further")
     parser.add_argument("--styles", type=Path, help="folder of the npm package kokoro-js, unpacked")
     parser.add_argument(
         "--threads", type=int, default=os.cpu_count() or 1, help="threads for training, processes for the rest"
@@ -405,6 +434,7 @@ def main(arguments: list[str] | None = None) -> int:
                 options.corpus,
                 options.styles or work / "styles" / "package",
                 options.aligner,
+                options.start,
                 SMOKE if options.smoke else Amounts(),
                 options.seed,
                 options.threads,

@@ -1,4 +1,7 @@
-"""Synthetic Bulgarian for training: one shard of utterances from Kokoro's mixed styles, from Piper or from espeak-ng.
+"""Synthetic speech for training: one shard of utterances from Kokoro's mixed styles, from Piper or from espeak-ng.
+
+It is Bulgarian, but for the digits of neighbouring languages: through them, people of those languages show how well
+the model hears people whose language it knows from synthesisers alone, as it does Bulgarian.
 
 Each shard comes from its own seed, so that shards can be made in any order, by several processes, and again.
 """
@@ -7,8 +10,10 @@ from __future__ import annotations
 
 import importlib.util
 import random
-from collections.abc import Callable, Mapping
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -64,15 +69,47 @@ class KokoroSpeech:
         utterances = []
         for _ in range(count):
             text = self._texts.draw(rng, CONNECTED)
-            names = rng.sample(sorted(self._styles), rng.choice((1, 3)))
-            shares = weights.dirichlet([1.0] * len(names))
-            style = np.einsum("s,sij->ij", shares, np.stack([self._styles[name] for name in names])).astype(np.float32)
-            voice = KokoroVoice(style, round(rng.uniform(0.75, 1.3), 2), threads=self._threads)
+            voice, speaker = random_voice(self._styles, rng, weights, self._threads)
             words = words_of_ipa(" ".join(phonemize(text, "bg", stress_table())))
             if words:
-                speaker = "+".join(f"{name}:{share:.2f}" for name, share in zip(names, shares, strict=True))
                 utterances.append(_utterance(voice.synthesize(text), text, words, self._lexicon, speaker, "kokoro"))
         return utterances
+
+
+class NeighbourSpeech:
+    """Digits in the languages around Bulgarian, said by Kokoro like those of `KokoroSpeech`."""
+
+    def __init__(self, styles: Mapping[str, Style], threads: int = 1) -> None:
+        self._styles, self._threads = styles, threads
+        table = tomllib.loads(resources.files(__package__).joinpath("neighbours.toml").read_text(encoding="utf-8"))
+        self._digits: Mapping[str, Sequence[str]] = table["digits"]
+        self._shares: Mapping[str, int] = table["shares"]
+
+    def __call__(self, seed: int, count: int) -> list[Utterance]:
+        """The utterances of one shard."""
+        rng = random.Random(seed)
+        weights = np.random.default_rng(seed)
+        utterances = []
+        for _ in range(count):
+            language = rng.choices(list(self._shares), list(self._shares.values()))[0]
+            digits = rng.choices(range(10), k=rng.choice((1, 2, 3, 3, 4, 5, 7, 7, 8)))
+            ipa = rng.choice((" ", " ", " ", ", ")).join(self._digits[language][digit] for digit in digits)
+            voice, speaker = random_voice(self._styles, rng, weights, self._threads)
+            samples = voice.pronounce([ipa]).resampled(SPEECH_RATE_HZ).samples
+            text = f"{language} {' '.join(map(str, digits))}"
+            utterances.append(Utterance(samples, words_of_ipa(ipa), speaker, "neighbours", text))
+        return utterances
+
+
+def random_voice(
+    styles: Mapping[str, Style], rng: random.Random, weights: np.random.Generator, threads: int
+) -> tuple[KokoroVoice, str]:
+    """A voice of random tempo in one of `styles` or in a mixture of three, and its name."""
+    names = rng.sample(sorted(styles), rng.choice((1, 3)))
+    shares = weights.dirichlet([1.0] * len(names))
+    style = np.einsum("s,sij->ij", shares, np.stack([styles[name] for name in names])).astype(np.float32)
+    voice = KokoroVoice(style, round(rng.uniform(0.75, 1.3), 2), threads=threads)
+    return voice, "+".join(f"{name}:{share:.2f}" for name, share in zip(names, shares, strict=True))
 
 
 class PiperSpeech:

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from voicebot.language.dictation import IN_GROUPS, MANNERS, ways_to_say
 from voicebot.language.numbers import spell
 from voicebot.language.srgs import Grammar, WordAutomaton
 
@@ -33,14 +34,15 @@ SHORT_FIRST: Shares = {
 """The mixture for telephone answers: mostly digits and short answers, some of everything else."""
 
 CONNECTED: Shares = {
-    "string": 0.38,
-    "digits": 0.14,
-    "spelled digits": 0.10,
+    "string": 0.32,
+    "dictated": 0.18,
+    "digits": 0.10,
+    "spelled digits": 0.08,
     "framed digits": 0.04,
     "answer": 0.05,
     "phrase": 0.08,
-    "number": 0.10,
-    "everyday": 0.11,
+    "number": 0.07,
+    "everyday": 0.08,
 }
 """The mixture for voices that speak fluently: whole numbers above all, because neighbours change each other."""
 
@@ -68,6 +70,9 @@ class TextSource:
                     size = rng.choice((2, 3, 3, 4))
                     return ", ".join(" ".join(words[at : at + size]) for at in range(0, len(words), size))
                 return " ".join(words)
+            case "dictated":
+                digits = "".join(rng.choices("0123456789", k=rng.choice((3, 4, 5, 6, 7, 7, 10, 12))))
+                return ways_to_say(digits, rng, MANNERS[rng.choice(IN_GROUPS)])
             case "spelled digits":
                 separator = rng.choice((", ", ", ", ". "))
                 return separator.join(self._digits(rng, rng.choice((2, 3, 4, 5))))

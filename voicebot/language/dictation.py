@@ -46,6 +46,9 @@ MANNERS: Mapping[str, Manner] = {
 }
 """Manners of dictation by name."""
 
+IN_GROUPS = tuple(name for name in MANNERS if name not in ("digits", "restarted"))
+"""Manners other than digit by digit."""
+
 USUAL: Mapping[str, float] = {
     "digits": 0.50,
     "repeats": 0.10,

@@ -10,7 +10,7 @@ import re
 import tempfile
 import threading
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -76,9 +76,13 @@ class KokoroVoice:
 
     def synthesize(self, text: str, language: str = "bg", *, emphasis: bool = False) -> Sound:
         """Speak `text`; see `Synthesizer`."""
-        vocabulary = _vocabulary()
         stress = stress_table() if language == "bg" else None
-        sentences = [to_tokens(ipa, language, vocabulary) for ipa in phonemize(text, language, stress)]
+        return self.pronounce(phonemize(text, language, stress), language, emphasis=emphasis)
+
+    def pronounce(self, ipa: Sequence[str], language: str = "bg", *, emphasis: bool = False) -> Sound:
+        """Speak sentences in IPA as espeak-ng writes that of `language`; otherwise like `synthesize`."""
+        vocabulary = _vocabulary()
+        sentences = [to_tokens(sentence, language, vocabulary) for sentence in ipa]
         sentences = [tokens for tokens in sentences if tokens]
         if not sentences:
             raise SynthesisFailed("There is nothing to say: the text holds no words.")
