@@ -82,8 +82,8 @@ class Amounts:
     """People's utterances in a shard."""
     people: int | None = None
     """Most utterances of each corpus; None for all."""
-    kokoro_shards: int = 60
-    neighbour_shards: int = 40
+    kokoro_shards: int = 45
+    neighbour_shards: int = 20
     piper_shards: int = 50
     espeak_shards: int = 40
     joined: int = 4000
@@ -91,7 +91,7 @@ class Amounts:
     silent: int = 1000
     """Lines on which nobody speaks."""
     copies: dict[str, int] = field(
-        default_factory=lambda: {"kokoro": 8, "neighbours": 4, "piper": 1, "espeak": 1, "festvox": 1}
+        default_factory=lambda: {"kokoro": 8, "neighbours": 8, "piper": 1, "espeak": 1, "festvox": 1}
     )
     """How often an utterance of a source goes over a line."""
     people_copies: int = 2
@@ -104,7 +104,7 @@ class Amounts:
     sequence_epochs: int = 8
     sequence_rate: float = 1e-3
     """Highest learning rate on sequences."""
-    further_epochs: int = 4
+    further_epochs: int = 3
     """Epochs on sequences where training begins with a model."""
     further_rate: float = 5e-4
 
@@ -200,7 +200,7 @@ class Recipe:
         ]
         network = Tdnn(self.amounts.bootstrap_width)
         network.set_normalisation(np.concatenate([e.features for e in examples]).astype(np.float32))
-        self._train(examples, network, Schedule(4, batch=16), "bootstrap").save(path)
+        self._train(examples, network, Schedule(4, batch=16), path)
 
     def alignment(self) -> None:
         """Find the phones in all speech by the bootstrap network; drop what does not fit its text."""
@@ -289,7 +289,7 @@ class Recipe:
             network, examples = Tdnn(self.amounts.width), self._all_examples()
             some = examples[:: max(1, len(examples) // 2000)]
             network.set_normalisation(np.concatenate([e.features for e in some]).astype(np.float32))
-            self._train(examples, network, Schedule(self.amounts.epochs), "network").save(path)
+            self._train(examples, network, Schedule(self.amounts.epochs), path)
 
     def sequences(self) -> None:
         """Train the network by sequences."""
@@ -302,18 +302,20 @@ class Recipe:
             else:
                 schedule = Schedule(amounts.sequence_epochs, sequences=True, peak_rate=amounts.sequence_rate)
                 network = Trained.load(self.work / "network.pt").network
-            self._train(examples, network, schedule, "sequences").save(path)
+            self._train(examples, network, schedule, path)
 
     def _probe(self, examples: Sequence[Example], schedule: Schedule) -> torch.Tensor:
         """Features as training shows them: one large batch."""
         chunks = Chunks(Tdnn(1), examples, replace(schedule, batch=256), self.seed)
-        return next(iter(chunks))[0]
+        return next(chunks.epoch(0))[0]
 
     def _all_examples(self) -> list[Example]:
         return [e for shard in sorted((self.work / "examples").glob("*.npz")) for e in read_examples(shard)]
 
-    def _train(self, examples: Sequence[Example], network: Tdnn, schedule: Schedule, name: str) -> Trained:
+    def _train(self, examples: Sequence[Example], network: Tdnn, schedule: Schedule, path: Path) -> None:
+        """Train `network` and save it at `path`; what is interrupted goes on behind its last whole epoch."""
         hours = sum(len(e.labels) for e in examples) / 360_000
+        name, checkpoint = path.stem, path.with_suffix(".checkpoint")
         task = self.progress.add_task(f"training: {name}, {hours:.1f} h")
         smooth = [0.0, 0.0]
 
@@ -323,7 +325,8 @@ class Recipe:
             note = f"training: {name}, {hours:.1f} h, loss {smooth[0]:.3f}, frames right {100 * smooth[1]:.1f} %"
             self.progress.update(task, completed=step, total=steps, description=note)
 
-        return train(network, examples, schedule, self.seed, report)
+        train(network, examples, schedule, self.seed, report, checkpoint).save(path)
+        checkpoint.unlink()
 
     def export(self, folder: Path) -> float:
         """Write the model into `folder`; the largest difference from the network in one log-probability."""

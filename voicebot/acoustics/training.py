@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,14 +50,22 @@ class Schedule:
     """Weight of the outputs' mean square where sequences count (Povey et al., 2016, call it l2 regularisation)."""
 
 
+_HAS_BFLOAT16 = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_tile"))
+"""Whether the processor computes with bfloat16; where it does not, that takes more than twice as long as float32."""
+
 Report = Callable[[int, int, float, float], None]
 """Told after each batch: batches done, batches in all, objective to be minimised, share of frames that are right."""
 
 
 def train(
-    network: Tdnn, examples: Sequence[Example], schedule: Schedule, seed: int, report: Report | None = None
+    network: Tdnn,
+    examples: Sequence[Example],
+    schedule: Schedule,
+    seed: int,
+    report: Report | None = None,
+    checkpoint: Path | None = None,
 ) -> Trained:
-    """Train `network` in place, from whatever weights it has.
+    """Train `network` in place, from whatever weights it has, or go on where an interrupted training was.
 
     Args:
         network: its normalisation must be set; for sequences it must have been trained by frames before.
@@ -63,6 +73,7 @@ def train(
         schedule: how.
         seed: of the order and the perturbations.
         report: where progress goes.
+        checkpoint: a file that is written behind each epoch; where it exists, training goes on behind its epoch.
     """
     torch.manual_seed(seed)
     priors = phone_shares(examples, schedule.prior_floor)
@@ -73,38 +84,43 @@ def train(
     steps = chunks.batches * schedule.epochs
     optimiser = torch.optim.AdamW(network.parameters(), schedule.peak_rate, weight_decay=schedule.weight_decay)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, schedule.peak_rate, steps + 1, pct_start=0.15)
+    parts = {"network": network, "optimiser": optimiser, "cycle": cycle}
     network.train()
-    for step, (features, labels) in enumerate(chunks, start=1):
-        wanted = torch.from_numpy(labels[:, ::SUBSAMPLING].astype(np.int64))
-        with torch.autocast("cpu", torch.bfloat16):
-            hidden = network.hidden(features)
-        logits = network.output(hidden.float())
-        loss = functional.cross_entropy(logits, wanted)
-        if denominator is not None:
-            assert network.likelihood is not None
-            scores = network.likelihood(hidden.float()).transpose(1, 2)
-            right = numerators(scores, labels, denominator, schedule.tolerance)
-            possible = right.detach() > IMPOSSIBLE
-            difference = (denominator(scores) - right)[possible]
-            loss = difference.mean() / scores.shape[1] + schedule.entropy_share * loss
-            loss = loss + schedule.output_decay * scores.square().mean()
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
-        cycle.step()
-        if report:
-            report(step, steps, loss.item(), (logits.argmax(1) == wanted).float().mean().item())
+    done = _restore(checkpoint, **parts) if checkpoint and checkpoint.exists() else 0
+    for epoch in range(done, schedule.epochs):
+        for step, (features, labels) in enumerate(chunks.epoch(epoch), start=epoch * chunks.batches + 1):
+            wanted = torch.from_numpy(labels[:, ::SUBSAMPLING].astype(np.int64))
+            with torch.autocast("cpu", torch.bfloat16, enabled=_HAS_BFLOAT16):
+                hidden = network.hidden(features)
+            logits = network.output(hidden.float())
+            loss = functional.cross_entropy(logits, wanted)
+            if denominator is not None:
+                assert network.likelihood is not None
+                scores = network.likelihood(hidden.float()).transpose(1, 2)
+                right = numerators(scores, labels, denominator, schedule.tolerance)
+                possible = right.detach() > IMPOSSIBLE
+                difference = (denominator(scores) - right)[possible]
+                loss = difference.mean() / scores.shape[1] + schedule.entropy_share * loss
+                loss = loss + schedule.output_decay * scores.square().mean()
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimiser.step()
+            cycle.step()
+            if report:
+                report(step, steps, loss.item(), (logits.argmax(1) == wanted).float().mean().item())
+        if checkpoint:
+            _save(checkpoint, epoch + 1, **parts)
     network.eval()
     return Trained(network, priors)
 
 
 class Chunks:
-    """Batches of chunks of equal length, in a new order and slightly moved in each epoch."""
+    """Batches of chunks of equal length, in an order of its own and slightly moved in each epoch."""
 
     def __init__(self, network: Tdnn, examples: Sequence[Example], schedule: Schedule, seed: int) -> None:
         self._network, self._examples, self._schedule = network, examples, schedule
-        self._rng = np.random.default_rng(seed)
+        self._seed = seed
         size, reach = schedule.chunk, context(network.layers)
         quiet = [e.features for e in examples if not np.any(e.labels != PHONE_INDEX[SILENCE])]
         noises = [padded(features, 0, size, reach) for features in quiet if len(features) >= size + 2 * reach]
@@ -117,21 +133,36 @@ class Chunks:
         self.batches = max(1, len(self._chunks) // schedule.batch)
         """Batches in an epoch."""
 
-    def __iter__(self) -> Iterator[tuple[Tensor, NDArray[np.int8]]]:
+    def epoch(self, number: int) -> Iterator[tuple[Tensor, NDArray[np.int8]]]:
         """Features, shape (batch, cepstra, frames with context), and labels, shape (batch, frames)."""
-        reach, size = context(self._network.layers), self._schedule.chunk
-        for _ in range(self._schedule.epochs):
-            self._rng.shuffle(self._chunks)
-            for first in range(0, self.batches * self._schedule.batch, self._schedule.batch):
-                inputs, labels = [], []
-                for number, begin in self._chunks[first : first + self._schedule.batch]:
-                    example = self._examples[int(number)]
-                    begin = max(0, int(begin) + int(self._rng.integers(-size // 6, size // 6)))
-                    inputs.append(padded(example.features, begin, size - SUBSAMPLING + 1, reach))
-                    places = np.clip(np.arange(begin, begin + size), 0, len(example.labels) - 1)
-                    labels.append(example.labels[places])
-                batch = self._schedule.perturbation(np.stack(inputs), self._noises, self._rng).transpose(0, 2, 1)
-                yield torch.from_numpy(np.ascontiguousarray(batch)), np.stack(labels)
+        reach, size, batch = context(self._network.layers), self._schedule.chunk, self._schedule.batch
+        rng = np.random.default_rng([self._seed, number])
+        chunks = [self._chunks[place] for place in rng.permutation(len(self._chunks))]
+        for first in range(0, self.batches * batch, batch):
+            inputs, labels = [], []
+            for place, begin in chunks[first : first + batch]:
+                example = self._examples[place]
+                begin = max(0, begin + int(rng.integers(-size // 6, size // 6)))
+                inputs.append(padded(example.features, begin, size - SUBSAMPLING + 1, reach))
+                places = np.clip(np.arange(begin, begin + size), 0, len(example.labels) - 1)
+                labels.append(example.labels[places])
+            changed = self._schedule.perturbation(np.stack(inputs), self._noises, rng).transpose(0, 2, 1)
+            yield torch.from_numpy(np.ascontiguousarray(changed)), np.stack(labels)
+
+
+def _save(path: Path, epochs: int, **parts: Any) -> None:
+    """Write how far a training has come: epochs that are done, and the states of its parts."""
+    part = path.with_name(path.name + ".part")
+    torch.save({"epochs": epochs} | {name: own.state_dict() for name, own in parts.items()}, part)
+    part.replace(path)
+
+
+def _restore(path: Path, **parts: Any) -> int:
+    """Put the parts of a training where `_save` found them; returns how many epochs are done."""
+    saved = torch.load(path, weights_only=False)
+    for name, own in parts.items():
+        own.load_state_dict(saved[name])
+    return int(saved["epochs"])
 
 
 def phone_shares(examples: Sequence[Example], floor: float) -> NDArray[np.float64]:
