@@ -3,7 +3,7 @@
 The bot runs as its own process and is the one that is measured; the visitors run in two others. Each speaks a number
 and a yes, each once the bot has asked, and hangs up when it has heard the bill. The delay goes from the last frame
 of speech that a visitor sent to the first audible frame of the answer that came back, so it holds the network and both
-jitter buffers, and the silence that ends a turn.
+jitter buffers, and the silence that ends a turn. "Stolen" is the part of the machine's time that its host gave away.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SPREAD_S = 10.0
 """The calls begin within this time, as callers do, not in one instant."""
 PROCESSES = 2
 ADDRESS = "http://127.0.0.1:18080"
-COSTS = ("bot: CPU % of a core", "CPU s a call", "MB a call")
+COSTS = ("bot: CPU % of a core", "CPU s a call", "MB a call", "stolen %")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -47,6 +47,12 @@ def cpu_s(pid: int) -> float:
 def memory_mb(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def machine_s() -> tuple[float, float]:
+    """Time of all cores since the machine started, and the part of it that its host gave to others."""
+    times = [int(field) / TICKS for field in Path("/proc/stat").read_text().split()[1:9]]
+    return sum(times), times[7]
 
 
 async def visit(number: int, begins_s: float) -> Visitor:
@@ -81,7 +87,7 @@ def visit_all(numbers: range, calls: int) -> list[tuple[list[float], bool]]:
 
 async def measure(pool: ProcessPoolExecutor, pid: int, calls: int) -> list[str]:
     before_mb, before_s, began_s = memory_mb(pid), cpu_s(pid), time.monotonic()
-    peak_mb = before_mb
+    peak_mb, (total_s, stolen_s) = before_mb, machine_s()
     loop = asyncio.get_running_loop()
     running = [loop.run_in_executor(pool, visit_all, range(i, calls, PROCESSES), calls) for i in range(PROCESSES)]
     while not all(visits.done() for visits in running):
@@ -89,6 +95,7 @@ async def measure(pool: ProcessPoolExecutor, pid: int, calls: int) -> list[str]:
         peak_mb = max(peak_mb, memory_mb(pid))
     visitors = [visitor for visits in running for visitor in visits.result()]
     passed_s, busy_s = time.monotonic() - began_s, cpu_s(pid) - before_s
+    total_s, stolen_s = (after - before for after, before in zip(machine_s(), (total_s, stolen_s), strict=True))
     delays_s = sorted(delay for delays, _ in visitors for delay in delays)
     return [
         str(calls),
@@ -99,6 +106,7 @@ async def measure(pool: ProcessPoolExecutor, pid: int, calls: int) -> list[str]:
         f"{100 * busy_s / passed_s:.0f}",
         f"{busy_s / calls:.1f}",
         f"{(peak_mb - before_mb) / calls:.1f}",
+        f"{100 * stolen_s / total_s:.1f}",
     ]
 
 
