@@ -29,7 +29,9 @@ from rich.progress import track
 from rich.table import Table
 
 from voicebot.acoustics import telephone
+from voicebot.acoustics.corpora import sound_effects
 from voicebot.acoustics.graph import CONFIDENCE, record_file
+from voicebot.acoustics.speech import SPEECH_RATE_HZ
 from voicebot.audio.sound import TELEPHONE_RATE_HZ, Sound
 from voicebot.hearing.confidence import Calibration, Evidence, format_calibrations
 from voicebot.hearing.recognizer import Reading
@@ -137,11 +139,15 @@ def framed(wave: telephone.Wave, rng: telephone.Random) -> telephone.Wave:
 
 
 def no_speech(count: int, rng: telephone.Random) -> Iterator[telephone.Wave]:
-    """Noises, music, coughs and the like, in units of int16."""
+    """Noises, music, coughs and the like, and recorded animals and tools, in units of int16."""
+    effects = [Sound(samples, SPEECH_RATE_HZ).resampled(TELEPHONE_RATE_HZ).samples for samples in sound_effects()]
     for number in range(count):
         size = int(TELEPHONE_RATE_HZ * rng.uniform(0.8, 4))
-        if number % 2:
+        if number % 3 == 0:
             wave = telephone.BACKGROUNDS[rng.integers(len(telephone.BACKGROUNDS))](size, rng) / 4
+        elif number % 3 == 1:
+            wave = np.resize(effects[rng.integers(len(effects))], size).astype(np.float64)
+            wave /= np.abs(wave).max() + 1e-9
         else:
             pieces = [0.001 * telephone.white(2400, rng)]
             for _ in range(rng.integers(1, 5)):
@@ -312,7 +318,7 @@ def main() -> int:
     parser.add_argument("--grammars", nargs="*", metavar="NAME", help="which questions; all by default")
     parser.add_argument("--lines", type=int, default=1, help="how often each recording goes through a line")
     parser.add_argument("--most", type=int, default=400, help="most utterances of a set")
-    parser.add_argument("--noises", type=int, default=60, help="noises at each question")
+    parser.add_argument("--noises", type=int, default=240, help="noises at each question")
     parser.add_argument("--plain", action="store_true", help="check the confidence of a model without calibration")
     parser.add_argument("--curves", type=Path, metavar="FOLDER", help="where reliability curves are written as SVG")
     options = parser.parse_args()

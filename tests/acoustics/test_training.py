@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="needs the train extra: pip install 
 from voicebot.acoustics.examples import Example
 from voicebot.acoustics.features import BINS
 from voicebot.acoustics.network import Tdnn
-from voicebot.acoustics.training import Chunks, Schedule, train
+from voicebot.acoustics.training import CheckpointError, Chunks, Schedule, train
 
 SCHEDULE = Schedule(epochs=2, batch=2, chunk=30, sequences=True)
 
@@ -47,6 +47,13 @@ def test_an_interrupted_training_ends_as_a_whole_one_does(tmp_path: Path) -> Non
     assert steps[0] == batches + 1
     for name, value in whole.state_dict().items():
         assert torch.allclose(value.double(), resumed.state_dict()[name].double(), atol=1e-5), name
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    train(_network(), _examples(), SCHEDULE, seed=3, checkpoint=checkpoint)
+    with pytest.raises(CheckpointError, match="delete it first"):
+        train(_network(), _examples(), replace(SCHEDULE, epochs=3), seed=3, checkpoint=checkpoint)
 
 
 def test_the_share_of_batches_is_that_of_the_chunks() -> None:

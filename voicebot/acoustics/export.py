@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from voicebot.acoustics.features import Features
 from voicebot.acoustics.network import Tdnn, Trained, scores
@@ -77,23 +79,24 @@ def unfolded(model: AcousticModel, inputs: torch.Tensor) -> Tdnn:
                 weights = weights * network.deviation.double()
             network.convolutions[number].weight.copy_(weights)
             network.convolutions[number].bias.copy_(bias)
-        hidden = (inputs - network.mean) / network.deviation
-        for shape, convolution, norm in zip(network.layers, network.convolutions, network.norms, strict=True):
-            new = convolution(hidden)
-            mean, variance = new.mean((0, 2)), new.var((0, 2))
-            norm.running_mean.copy_(mean)
-            norm.running_var.copy_(variance)
-            norm.weight.copy_(torch.sqrt(variance + norm.eps))
-            norm.bias.copy_(mean)
-            new = torch.relu(new)
-            if shape.residual:
-                new = new + hidden[:, :, shape.reach : hidden.shape[2] - shape.reach]
-            hidden = new
+        pairs = zip(network.convolutions, network.norms, strict=True)
+        hooks = [convolution.register_forward_hook(partial(_neutralise, norm)) for convolution, norm in pairs]
+        network.eval().hidden(inputs)
+        for hook in hooks:
+            hook.remove()
         for output in (network.output, network.likelihood):
             output.weight.copy_(torch.from_numpy(last.weights).unsqueeze(2))
             output.bias.copy_(torch.from_numpy(last.bias))
-    network.eval()
     return network
+
+
+def _neutralise(norm: nn.BatchNorm1d, convolution: nn.Module, inputs: object, outputs: torch.Tensor) -> None:
+    """Have `norm` expect just these `outputs` of the convolution before it, and give them on as they are."""
+    mean, variance = outputs.mean((0, 2)), outputs.var((0, 2))
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(variance)
+    norm.weight.copy_(torch.sqrt(variance + norm.eps))
+    norm.bias.copy_(mean)
 
 
 def _numbers(tensor: torch.Tensor) -> np.ndarray:

@@ -91,7 +91,7 @@ class Amounts:
     silent: int = 1000
     """Lines on which nobody speaks."""
     copies: dict[str, int] = field(
-        default_factory=lambda: {"kokoro": 8, "neighbours": 8, "piper": 1, "espeak": 1, "festvox": 1}
+        default_factory=lambda: {"kokoro": 8, "neighbours": 8, "piper": 4, "espeak": 2, "festvox": 1}
     )
     """How often an utterance of a source goes over a line."""
     people_copies: int = 2
@@ -101,10 +101,10 @@ class Amounts:
     bootstrap_width: int = 160
     width: int = 256
     epochs: int = 3
-    sequence_epochs: int = 8
+    sequence_epochs: int = 5
     sequence_rate: float = 1e-3
     """Highest learning rate on sequences."""
-    further_epochs: int = 3
+    further_epochs: int = 4
     """Epochs on sequences where training begins with a model."""
     further_rate: float = 5e-4
 

@@ -34,15 +34,15 @@ SHORT_FIRST: Shares = {
 """The mixture for telephone answers: mostly digits and short answers, some of everything else."""
 
 CONNECTED: Shares = {
-    "string": 0.32,
-    "dictated": 0.18,
+    "string": 0.30,
+    "dictated": 0.15,
     "digits": 0.10,
-    "spelled digits": 0.08,
+    "spelled digits": 0.07,
     "framed digits": 0.04,
-    "answer": 0.05,
-    "phrase": 0.08,
-    "number": 0.07,
-    "everyday": 0.08,
+    "answer": 0.14,
+    "phrase": 0.10,
+    "number": 0.05,
+    "everyday": 0.05,
 }
 """The mixture for voices that speak fluently: whole numbers above all, because neighbours change each other."""
 

@@ -21,7 +21,12 @@ from voicebot.acoustics.features import BINS, SUBSAMPLING
 from voicebot.acoustics.mmi import IMPOSSIBLE, Denominator, numerators
 from voicebot.acoustics.network import Tdnn, Trained, context, padded
 from voicebot.acoustics.perturbation import Perturbation
+from voicebot.errors import VoicebotError
 from voicebot.language.phones import PHONE_INDEX, PHONES, SILENCE
+
+
+class CheckpointError(VoicebotError):
+    """A checkpoint from which a training cannot go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,9 @@ def train(
         seed: of the order and the perturbations.
         report: where progress goes.
         checkpoint: a file that is written behind each epoch; where it exists, training goes on behind its epoch.
+
+    Raises:
+        CheckpointError: the checkpoint is of another training.
     """
     torch.manual_seed(seed)
     priors = phone_shares(examples, schedule.prior_floor)
@@ -84,9 +92,10 @@ def train(
     steps = chunks.batches * schedule.epochs
     optimiser = torch.optim.AdamW(network.parameters(), schedule.peak_rate, weight_decay=schedule.weight_decay)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, schedule.peak_rate, steps + 1, pct_start=0.15)
+    plan = f"{schedule}, {steps} steps"
     parts = {"network": network, "optimiser": optimiser, "cycle": cycle}
     network.train()
-    done = _restore(checkpoint, **parts) if checkpoint and checkpoint.exists() else 0
+    done = _restore(checkpoint, plan, **parts) if checkpoint and checkpoint.exists() else 0
     for epoch in range(done, schedule.epochs):
         for step, (features, labels) in enumerate(chunks.epoch(epoch), start=epoch * chunks.batches + 1):
             wanted = torch.from_numpy(labels[:, ::SUBSAMPLING].astype(np.int64))
@@ -110,7 +119,7 @@ def train(
             if report:
                 report(step, steps, loss.item(), (logits.argmax(1) == wanted).float().mean().item())
         if checkpoint:
-            _save(checkpoint, epoch + 1, **parts)
+            _save(checkpoint, plan, epoch + 1, **parts)
     network.eval()
     return Trained(network, priors)
 
@@ -150,16 +159,18 @@ class Chunks:
             yield torch.from_numpy(np.ascontiguousarray(changed)), np.stack(labels)
 
 
-def _save(path: Path, epochs: int, **parts: Any) -> None:
-    """Write how far a training has come: epochs that are done, and the states of its parts."""
+def _save(path: Path, plan: str, epochs: int, **parts: Any) -> None:
+    """Write how far the training by `plan` has come: epochs that are done, and the states of its parts."""
     part = path.with_name(path.name + ".part")
-    torch.save({"epochs": epochs} | {name: own.state_dict() for name, own in parts.items()}, part)
+    torch.save({"plan": plan, "epochs": epochs} | {name: own.state_dict() for name, own in parts.items()}, part)
     part.replace(path)
 
 
-def _restore(path: Path, **parts: Any) -> int:
+def _restore(path: Path, plan: str, **parts: Any) -> int:
     """Put the parts of a training where `_save` found them; returns how many epochs are done."""
     saved = torch.load(path, weights_only=False)
+    if saved.get("plan") != plan:
+        raise CheckpointError(f"{path} is of a training by another schedule or with other examples: delete it first.")
     for name, own in parts.items():
         own.load_state_dict(saved[name])
     return int(saved["epochs"])
