@@ -65,5 +65,10 @@ def change(store: str | Path, *statements: str) -> None:
 
 def query(store: str | Path, statement: str) -> list[tuple[object, ...]]:
     """The rows of a store."""
+    return queries(store, statement)[0]
+
+
+def queries(store: str | Path, *statements: str) -> list[list[tuple[object, ...]]]:
+    """The rows of each statement, all of one moment: a killed import's database may yet be writing its last."""
     with connection.reading_engine(connection.store_url(store)).connect() as books:
-        return [tuple(row) for row in books.execute(text(statement))]
+        return [[tuple(row) for row in books.execute(text(statement))] for statement in statements]

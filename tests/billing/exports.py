@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tests.billing.conftest import query
+from tests.billing.conftest import queries, query
 
 TABLES = {
     "customers": "SELECT number AS customer_number, kind, code AS authorisation_code FROM customer ORDER BY number",
@@ -67,7 +67,8 @@ def export(
 def content(store: str | Path) -> dict[str, list[tuple[object, ...]]]:
     """All bills of a store, in an order of their own."""
     tables = ("customer", "metering_point", "identifier", "invoice", "payment")
-    return {table: sorted(map(_plain, query(store, f"SELECT * FROM {table}"))) for table in tables}
+    rows = queries(store, *(f"SELECT * FROM {table}" for table in tables))
+    return {table: sorted(map(_plain, found)) for table, found in zip(tables, rows, strict=True)}
 
 
 def _plain(row: tuple[object, ...]) -> tuple[object, ...]:
