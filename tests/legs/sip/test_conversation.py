@@ -117,18 +117,21 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def heard(bot: Bot, voicing: Voicing, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sound]:
-    """What each kind of telephone heard; they all ring together."""
+    """What each kind of telephone heard; three at a time, because a busy machine starves five of their sound."""
     says, folder = spoken_call(voicing), tmp_path_factory.mktemp("peers")
     secure = f"127.0.0.1:{int(bot.address.rpartition(':')[2]) + 1};transport=tls"
-    with ExitStack() as stack:
-        peers = {kind: stack.enter_context(BaresipPeer(folder / kind, says, **how)) for kind, how in KINDS.items()}
-        for kind, peer in peers.items():
-            peer.dial(f"sip:bot@{secure if 'TLS' in kind else bot.address}")
-        looked_up = bot.wait_for("looked up", len(peers))
-        assert all(entry["found"] and entry["identifier"] == "••••••••••01" for entry in looked_up)
-        time.sleep(12)
-        assert "SRTP is Enabled" in peers["TLS-SRTP"].output
-        return {kind: peer.hang_up() for kind, peer in peers.items()}
+    sounds: dict[str, Sound] = {}
+    for kinds in (list(KINDS)[:3], list(KINDS)[3:]):
+        with ExitStack() as stack:
+            peers = {kind: stack.enter_context(BaresipPeer(folder / kind, says, **KINDS[kind])) for kind in kinds}
+            for kind, peer in peers.items():
+                peer.dial(f"sip:bot@{secure if 'TLS' in kind else bot.address}")
+            looked_up = bot.wait_for("looked up", len(sounds) + len(peers))
+            assert all(entry["found"] and entry["identifier"] == "••••••••••01" for entry in looked_up)
+            time.sleep(12)
+            assert "TLS-SRTP" not in peers or "SRTP is Enabled" in peers["TLS-SRTP"].output
+            sounds |= {kind: peer.hang_up() for kind, peer in peers.items()}
+    return sounds
 
 
 @pytest.mark.parametrize("kind", KINDS)
