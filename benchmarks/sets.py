@@ -1,9 +1,9 @@
 """Makes the sets by which recognition is developed and measured; run it as `python benchmarks/sets.py [NAME]...`.
 
 A set is a folder under `build/sets/` with WAV files, each at the rate of its source, and an `index.tsv` that
-`voicebot evaluate` reads. What was rendered once is kept: a file is named after all that shapes its sound. The set
-`development` is there to choose costs and confidences by; the others are for figures alone, and nothing may be trained
-on any of them or chosen by them.
+`voicebot evaluate` reads. What was rendered once is kept: a file is named after all that shapes its sound. The sets
+`development` and `development-numbers` are there to choose costs and confidences by; the others are for figures alone,
+and nothing may be trained on any of them or chosen by them.
 """
 
 from __future__ import annotations
@@ -118,9 +118,13 @@ def _ordinary_words() -> Sequence[str]:
 
 
 def numbers(few: Sequence[Speaker], many: Sequence[Speaker], each: int, seed: int) -> Iterator[Item]:
-    """300 ways to say 100 numbers: `each` way by each of the `few` speakers, the rest by the `many` in turn."""
+    """300 ways to say 100 numbers: `each` way by each of the `few` speakers, the rest by the `many` in turn.
+
+    What the `many` say, one of the `few` says too, each in turn.
+    """
     rng = random.Random(f"{seed} numbers")
     turns = [speaker for speaker in few for _ in range(each)]
+    again = []
     for number in range(100):
         digits = "".join(rng.choices("0123456789", k=(7, 12)[number % 2]))
         for way in range(3):
@@ -130,7 +134,12 @@ def numbers(few: Sequence[Speaker], many: Sequence[Speaker], each: int, seed: in
                 text = ways_to_say(digits, rng, MANNERS[manner])
                 if speaker.can_say(text):
                     break
-            yield spoken(speaker, Row(text, digits, manner=manner), rng.choice(SPEEDS))
+            row, speed = Row(text, digits, manner=manner), rng.choice(SPEEDS)
+            yield spoken(speaker, row, speed)
+            if speaker in many:
+                again.append((row, speed))
+    for number, (row, speed) in enumerate(again):
+        yield spoken(few[number % len(few)], row, speed)
 
 
 # Sets
@@ -163,6 +172,17 @@ def development(sources: Sources) -> Iterator[Item]:
     yield from phrases(speakers, 1, 1)
     for speaker in speakers:
         yield from other_words(speaker, 25, 1)
+
+
+def development_numbers(sources: Sources) -> Iterator[Item]:
+    """60 numbers in groups, by counts and with corrections, said by the development styles."""
+    rng = random.Random("1 numbers")
+    speakers = sources.kokoro(DEVELOPMENT_STYLES)
+    for number in range(60):
+        digits = "".join(rng.choices("0123456789", k=(7, 12)[number % 2]))
+        manner = IN_GROUPS[number // 2 % len(IN_GROUPS)]
+        row = Row(ways_to_say(digits, rng, MANNERS[manner]), digits, manner=manner)
+        yield spoken(rng.choice(speakers), row, rng.choice(SPEEDS))
 
 
 def test_strings(sources: Sources) -> Iterator[Item]:
@@ -226,6 +246,7 @@ def no_speech(sources: Sources) -> Iterator[Item]:
 
 MAKERS: Mapping[str, Callable[[Sources], Iterator[Item]]] = {
     "development": development,
+    "development-numbers": development_numbers,
     "strings": test_strings,
     "phrases": test_phrases,
     "words": test_words,

@@ -9,18 +9,18 @@ torch = pytest.importorskip("torch", reason="needs the train extra: pip install 
 
 from voicebot.acoustics.export import ExportError, export, unfolded
 from voicebot.acoustics.features import BINS
-from voicebot.acoustics.network import Tdnn, Trained, context, scores
+from voicebot.acoustics.network import LAYERS, LayerShape, Tdnn, Trained, context, scores
 from voicebot.acoustics.nnet3 import read_model
 from voicebot.language.phones import PHONES
 
 
-def _trained() -> Trained:
+def _trained(layers: tuple[LayerShape, ...] = LAYERS) -> Trained:
     torch.manual_seed(3)
-    network = Tdnn(8)
+    network = Tdnn(8, layers)
     network.set_normalisation(_features(200) * 4 + 2)
     network.train()
     for _ in range(5):  # gives batch norm statistics of its own
-        network(torch.randn(4, BINS, 120) * 4 + 2)
+        network(torch.randn(4, BINS, 200) * 4 + 2)
     network.eval()
     return Trained(network, np.full(len(PHONES), 1 / len(PHONES)))
 
@@ -46,12 +46,46 @@ def test_likelier_pauses_have_smaller_priors(tmp_path: Path) -> None:
 
 
 def test_every_frame_gets_the_scores_of_its_own_third() -> None:
-    trained, features = _trained(), _features(47)
+    trained, features = _trained(), _features(200)
     found = scores(trained.network, features)
-    assert found.shape == (47, len(PHONES))
+    assert found.shape == (200, len(PHONES))
     later = scores(trained.network, features[1:])
-    inside = slice(context(), 47 - context() - 1)
-    assert np.abs(found[1:][inside] - later[inside]).max(initial=0) < 1e-4
+    inside = slice(context().before, 200 - context().ahead - 1)
+    assert np.abs(found[1:][inside] - later[inside]).max() < 1e-4
+
+
+def test_a_backward_layer_costs_no_delay() -> None:
+    trained, features = _trained(), _features(200)
+    changed = features.copy()
+    changed[100 + context().ahead + 3 :] += 1.0
+    found, again = scores(trained.network, features), scores(trained.network, changed)
+    assert np.abs(found[:100] - again[:100]).max() < 1e-4
+    assert context().ahead == context(backward=False).ahead < context(backward=False).before + context().ahead
+    assert context().before > context(backward=False).before
+
+
+def test_without_the_past_a_chunk_begins_as_a_call_does() -> None:
+    network, reach = _trained().network, context(backward=False)
+    still = torch.ones(1, BINS, 31 + reach.before + reach.ahead)
+    longer = torch.ones(1, BINS, 31 + context().before + context().ahead)
+    with torch.no_grad():
+        assert torch.allclose(network.hidden(still, past=False), network.hidden(longer), atol=1e-5)
+
+
+@pytest.mark.parametrize(("weight", "close"), [(0.0, 1e-3), (None, 2.0)])
+def test_a_model_with_fewer_layers_grows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weight: float | None, close: float
+) -> None:
+    if weight is not None:
+        monkeypatch.setattr("voicebot.acoustics.export._NEW_WEIGHT", weight)
+    trained = _trained(tuple(layer for layer in LAYERS if not layer.backward))
+    trained.network.add_likelihoods(np.full(len(PHONES), 1 / len(PHONES)))
+    export(trained, tmp_path, 1.0, 1.0, _features())
+    grown = unfolded(read_model(tmp_path / "am" / "final.mdl"), torch.from_numpy(_features(200).T[None]))
+    found, before = scores(grown, _features()), scores(trained.network, _features())
+    assert len(grown.convolutions) == len(LAYERS) > len(trained.network.convolutions)
+    assert np.abs(found - before).max() < close
+    assert weight == 0.0 or np.abs(found - before).max() > 0.01
 
 
 def test_a_saved_network_is_loaded_as_it_was(tmp_path: Path) -> None:
@@ -71,7 +105,8 @@ def test_a_model_file_becomes_the_network_that_it_was_made_of(tmp_path: Path) ->
     again.train()
     trained.network.eval()
     with torch.no_grad():
-        assert torch.allclose(again.hidden(inputs), trained.network.hidden(inputs), atol=1e-2)
+        ours, theirs = (network.hidden(inputs, past=False) for network in (again, trained.network))
+    assert torch.allclose(ours, theirs, atol=1e-2)
 
 
 def test_a_model_that_gives_posteriors_is_not_trained_further(tmp_path: Path) -> None:

@@ -94,6 +94,8 @@ def test_the_same_seed_gives_the_same_call() -> None:
 
 
 def test_a_line_on_which_nobody_speaks_is_a_call_too() -> None:
-    call = telephone.Line([_tone(200)], []).through(np.zeros(0), np.random.default_rng(7))
-    assert len(call.wave) > 0
-    assert np.isfinite(call.wave).all()
+    line, rng = telephone.Line([_tone(200)], [_tone(300)]), np.random.default_rng(7)
+    calls = [line.without_speech(rng) for _ in range(40)]
+    assert all(2 * 8000 <= len(call.wave) <= 6 * 8000 and np.isfinite(call.wave).all() for call in calls)
+    assert all(0 <= event.begin < event.end <= len(call.wave) for call in calls for event in call.events)
+    assert {bool(call.events) for call in calls} == {True, False}

@@ -67,7 +67,7 @@ def example_of(utterance: Utterance, line: Line, variation: Variation, rng: Rand
 
 def example_without_speech(line: Line, rng: Random) -> Example:
     """A line on which nobody speaks."""
-    call = line.through(np.zeros(0), rng)
+    call = line.without_speech(rng)
     features = mfcc(call.wave)
     labels = labels_of([], len(features))
     mark_events(labels, call.events)

@@ -19,6 +19,9 @@ TOLERANCE = 2e-3
 """Largest difference between a score of PyTorch and one computed from the file (single precision, six
 digits)."""
 
+_NEW_WEIGHT = 0.1
+"""With which a new layer's normalised values begin: hardly any, but enough to learn."""
+
 
 class ExportError(VoicebotError):
     """A model file that does not compute what the network computes."""
@@ -40,7 +43,7 @@ def folded_layers(network: Tdnn) -> tuple[AffineLayer, ...]:
         gain = _numbers(norm.weight) / np.sqrt(_numbers(norm.running_var) + norm.eps)
         weights = weights * gain[:, None, None]
         bias = (bias - _numbers(norm.running_mean)) * gain + _numbers(norm.bias)
-        taps = [(place - shape.kernel // 2) * shape.dilation * rate for place in range(shape.kernel)]
+        taps = [(place * shape.dilation - shape.before) * rate for place in range(shape.kernel)]
         spliced = np.concatenate([weights[:, :, place] for place in range(shape.kernel)], axis=1)
         layers.append(AffineLayer(tuple(taps), spliced, bias, residual=shape.residual))
         rate *= shape.stride
@@ -53,6 +56,7 @@ def unfolded(model: AcousticModel, inputs: torch.Tensor) -> Tdnn:
     """A network that computes what a model file does, to be trained further.
 
     Each batch norm gets mean and deviation of what its layer gives for `inputs`, so that it changes nothing at first.
+    Layers that the file lacks behind its own begin anew, and with little weight.
 
     Args:
         model: with layers such as `Tdnn` has them, its outputs log-likelihoods that were trained on sequences.
@@ -63,15 +67,17 @@ def unfolded(model: AcousticModel, inputs: torch.Tensor) -> Tdnn:
     """
     *hidden_layers, last = model.layers
     network = Tdnn(len(last.weights[0]), outputs=len(last.bias))
-    wanted = [layer.offsets for layer in folded_layers(network)]
-    if model.softmax or [layer.offsets for layer in model.layers] != wanted:
+    *wanted, _ = (layer.offsets for layer in folded_layers(network))
+    old = len(hidden_layers)
+    new = network.layers[old:]
+    if model.softmax or [layer.offsets for layer in hidden_layers] != wanted[:old] or not all(x.residual for x in new):
         raise ExportError("Only a model of the same layers that was trained on sequences can be trained further.")
     features = inputs.permute(0, 2, 1).reshape(-1, inputs.shape[1]).numpy()
     network.set_normalisation(features)
     network.add_likelihoods(np.ones(len(last.bias)))
     assert network.likelihood is not None
     with torch.no_grad():
-        for number, (shape, layer) in enumerate(zip(network.layers, hidden_layers, strict=True)):
+        for number, (shape, layer) in enumerate(zip(network.layers[:old], hidden_layers, strict=True)):
             weights = torch.from_numpy(layer.weights).reshape(network.width, shape.kernel, -1).permute(0, 2, 1)
             bias = torch.from_numpy(layer.bias)
             if number == 0:
@@ -81,9 +87,12 @@ def unfolded(model: AcousticModel, inputs: torch.Tensor) -> Tdnn:
             network.convolutions[number].bias.copy_(bias)
         pairs = zip(network.convolutions, network.norms, strict=True)
         hooks = [convolution.register_forward_hook(partial(_neutralise, norm)) for convolution, norm in pairs]
-        network.eval().hidden(inputs)
+        network.eval().hidden(inputs, past=False)
         for hook in hooks:
             hook.remove()
+        for norm in network.norms[old:]:
+            norm.weight.fill_(_NEW_WEIGHT)
+            norm.bias.zero_()
         for output in (network.output, network.likelihood):
             output.weight.copy_(torch.from_numpy(last.weights).unsqueeze(2))
             output.bias.copy_(torch.from_numpy(last.bias))

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from voicebot.acoustics.features import BINS, SUBSAMPLING, Features
 from voicebot.language.phones import PHONES
@@ -27,11 +28,18 @@ class LayerShape:
     """Frames of its input to one of its output."""
     residual: bool = False
     """Whether its input is added to what it gives."""
+    backward: bool = False
+    """Whether it sees only frames before its own, which costs no delay, and not as many on each side."""
 
     @property
-    def reach(self) -> int:
-        """Frames that it sees on each side, at the rate of its input."""
-        return (self.kernel - 1) // 2 * self.dilation
+    def ahead(self) -> int:
+        """Frames that it sees behind its own, at the rate of its input."""
+        return 0 if self.backward else (self.kernel - 1) // 2 * self.dilation
+
+    @property
+    def before(self) -> int:
+        """Frames that it sees before its own, at the rate of its input."""
+        return (self.kernel - 1) * self.dilation - self.ahead
 
 
 LAYERS = (
@@ -42,17 +50,31 @@ LAYERS = (
     LayerShape(3, dilation=2, residual=True),
     LayerShape(3, dilation=2, residual=True),
     LayerShape(3, residual=True),
+    LayerShape(3, dilation=1, residual=True, backward=True),
+    LayerShape(3, dilation=2, residual=True, backward=True),
+    LayerShape(3, dilation=4, residual=True, backward=True),
+    LayerShape(3, dilation=8, residual=True, backward=True),
 )
-"""The layers of every network here."""
+"""The layers of every network here. Those that look backward tell a voice from what was there before it."""
 
 
-def context(layers: tuple[LayerShape, ...] = LAYERS) -> int:
-    """Frames that the network sees on each side of an output's own frame."""
-    frames, rate = 0, 1
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Frames that an output is computed from besides its own."""
+
+    before: int
+    ahead: int
+
+
+def context(layers: tuple[LayerShape, ...] = LAYERS, *, backward: bool = True) -> Context:
+    """What a network of these layers sees; without `backward`, what it would see without its backward layers."""
+    before, ahead, rate = 0, 0, 1
     for layer in layers:
-        frames += layer.reach * rate
+        if backward or not layer.backward:
+            before += layer.before * rate
+            ahead += layer.ahead * rate
         rate *= layer.stride
-    return frames
+    return Context(before, ahead)
 
 
 class Tdnn(nn.Module):
@@ -84,17 +106,21 @@ class Tdnn(nn.Module):
         logits: Tensor = self.output(self.hidden(features))
         return logits
 
-    def hidden(self, features: Tensor) -> Tensor:
+    def hidden(self, features: Tensor, *, past: bool = True) -> Tensor:
         """What the outputs are computed from, shape (batch, width, outputs).
 
         Args:
-            features: shape (batch, `BINS`, frames); an output needs `context()` frames on each side.
+            features: shape (batch, `BINS`, frames); an output needs those of `context()` too.
+            past: whether `features` hold what the backward layers see; otherwise each of them takes what lies before
+                its first frame to be like it, as at the beginning of a call.
         """
         hidden = (features - self.mean) / self.deviation
         for layer, convolution, norm in zip(self.layers, self.convolutions, self.norms, strict=True):
+            if layer.backward and not past:
+                hidden = functional.pad(hidden, (layer.before, 0), mode="replicate")
             new = torch.relu(norm(convolution(hidden)))
             if layer.residual:
-                new = new + hidden[:, :, layer.reach : hidden.shape[2] - layer.reach]
+                new = new + hidden[:, :, layer.before : hidden.shape[2] - layer.ahead]
             hidden = new
         return hidden
 
@@ -112,9 +138,9 @@ class Tdnn(nn.Module):
         self.deviation.copy_(torch.from_numpy(features.std(axis=0)).unsqueeze(1))
 
 
-def padded(features: Features, begin: int, count: int, reach: int) -> Features:
-    """`count` frames from `begin` on with `reach` more on each side; beyond the ends the outermost frame repeats."""
-    places = np.clip(np.arange(begin - reach, begin + count + reach), 0, len(features) - 1)
+def padded(features: Features, begin: int, count: int, reach: Context) -> Features:
+    """`count` frames from `begin` on and those around them; beyond the ends the outermost frame repeats."""
+    places = np.clip(np.arange(begin - reach.before, begin + count + reach.ahead), 0, len(features) - 1)
     return features[places].astype(np.float32)
 
 

@@ -56,8 +56,13 @@ class AcousticModel:
     """Whether a log-softmax follows; without it the outputs are taken for log-likelihoods as they are."""
 
     @property
-    def context(self) -> int:
-        """Frames that an output sees on each side of its own."""
+    def before(self) -> int:
+        """Frames that an output sees before its own."""
+        return -sum(min(layer.offsets) for layer in self.layers)
+
+    @property
+    def ahead(self) -> int:
+        """Frames that an output sees behind its own."""
         return sum(max(layer.offsets) for layer in self.layers)
 
     def compute(self, features: Features) -> Matrix:
@@ -69,8 +74,8 @@ class AcousticModel:
 
     def compute_every(self, features: Features) -> NDArray[np.floating]:
         """The outputs for every frame, shape (frames, phones), in the precision of the weights."""
-        reach = self.context
-        hidden: NDArray[np.floating] = np.pad(np.asarray(features), ((reach, reach), (0, 0)), mode="edge")
+        around = ((self.before, self.ahead), (0, 0))
+        hidden: NDArray[np.floating] = np.pad(np.asarray(features), around, mode="edge")
         for layer in self.layers:
             least, most = min(layer.offsets), max(layer.offsets)
             count = len(hidden) - (most - least)
@@ -153,8 +158,8 @@ def _model_bytes(model: AcousticModel) -> Iterator[bytes]:
     yield _token("<Nnet3>") + ("\n" + "\n".join(nodes) + "\n\n").encode("ascii")
     yield _token("<NumComponents>") + _int(len(components))
     yield from components
-    yield _token("</Nnet3>") + _token("<LeftContext>") + _int(model.context)
-    yield _token("<RightContext>") + _int(model.context) + _token("<Priors>") + _vector(model.priors)
+    yield _token("</Nnet3>") + _token("<LeftContext>") + _int(model.before)
+    yield _token("<RightContext>") + _int(model.ahead) + _token("<Priors>") + _vector(model.priors)
 
 
 def _transition_model() -> Iterator[bytes]:

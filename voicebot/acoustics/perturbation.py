@@ -30,7 +30,7 @@ class Perturbation:
     """Most bands that are lost."""
     noise: float = 0.5
     """Share to which noise is added."""
-    ratio_db: tuple[float, float] = (0.0, 25.0)
+    ratio_db: tuple[float, float] = (4.0, 30.0)
     """Least and most distance between the loudest band and moment of chunk and noise."""
     gap: float = 0.3
     """Share in which a few frames are lost in the mean."""

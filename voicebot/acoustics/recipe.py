@@ -88,8 +88,8 @@ class Amounts:
     espeak_shards: int = 40
     joined: int = 4000
     """Strings made of people's single words."""
-    silent: int = 1000
-    """Lines on which nobody speaks."""
+    silent: int = 4000
+    """Lines on which nobody speaks, a few seconds each: the noises that training mixes in are among them."""
     copies: dict[str, int] = field(
         default_factory=lambda: {"kokoro": 8, "neighbours": 8, "piper": 4, "espeak": 2, "festvox": 1}
     )
@@ -100,13 +100,13 @@ class Amounts:
     """Alignments that fit worse (nats a speech frame) are thrown away."""
     bootstrap_width: int = 160
     width: int = 256
-    epochs: int = 3
-    sequence_epochs: int = 5
+    epochs: int = 2
+    sequence_epochs: int = 3
     sequence_rate: float = 1e-3
     """Highest learning rate on sequences."""
     further_epochs: int = 4
     """Epochs on sequences where training begins with a model."""
-    further_rate: float = 5e-4
+    further_rate: float = 8e-4
 
 
 SMOKE = Amounts(

@@ -332,20 +332,26 @@ class Line:
         self._effects = effects
 
     def through(self, wave: Wave, rng: Random) -> Call:
-        """Speech, or nothing at all (shape (0,)), as a caller's line delivers it."""
-        if len(wave):
-            wave = self._from_the_mouth(wave, rng)
-        level = 10 ** (rng.uniform(-36, -6) / 20) * 32768
+        """Speech as a caller's line delivers it."""
+        wave = self._from_the_mouth(wave, rng)
+        level = _level(rng)
         wave = wave / (np.abs(wave).max(initial=0.0) + 1e-9) * level
         lead, tail = (int(TELEPHONE_RATE_HZ * rng.uniform(0.05, longest)) for longest in (0.9, 1.2))
         size = lead + len(wave) + tail
         call = np.zeros(size)
         call[lead : lead + len(wave)] = wave
         call, events = self._with_events(call, lead, tail, level, rng)
-        speech_power = np.square(wave).mean() if len(wave) else level**2 / 30
-        call += self._background(size, speech_power, rng)
+        call += self._background(size, np.square(wave).mean(), rng)
         call = self._over_the_line(call, rng)
         return Call(call, lead, events)
+
+    def without_speech(self, rng: Random) -> Call:
+        """What is heard while nobody speaks, for 2 to 6 s: others far away, effects, noise, events, or nothing."""
+        size = int(TELEPHONE_RATE_HZ * rng.uniform(2.0, 6.0))
+        half, level = size // 2, _level(rng)
+        call, events = self._with_events(np.zeros(size), half, size - half, level, rng)
+        call += self._alone(size, rng) * level / 4
+        return Call(self._over_the_line(call, rng), size, events)
 
     def _from_the_mouth(self, wave: Wave, rng: Random) -> Wave:
         if rng.random() < 0.4:
@@ -381,6 +387,18 @@ class Line:
             return _peak_one(effect[start : start + int(rng.uniform(0.1, 1.0) * TELEPHONE_RATE_HZ)])
         return EVENTS[rng.integers(len(EVENTS))](rng)
 
+    def _alone(self, size: int, rng: Random) -> Wave:
+        """A background that nobody speaks in front of, with a power of about 1; none at all now and then."""
+        chance = rng.random()
+        if chance < 0.05:
+            return np.zeros(size)
+        if chance < 0.3:
+            return babble(size, rng, self._voices)
+        if chance < 0.6 and self._effects:
+            chosen = rng.integers(len(self._effects), size=4)
+            return _unit(np.resize(np.concatenate([_peak_one(self._effects[number]) for number in chosen]), size))
+        return BACKGROUNDS[rng.integers(len(BACKGROUNDS))](size, rng)
+
     def _background(self, size: int, speech_power: float, rng: Random) -> Wave:
         chance = rng.random()
         if chance < 0.12:
@@ -407,6 +425,11 @@ class Line:
         if rng.random() < 0.1:
             call = with_packet_loss(call, rng, rng.uniform(0.005, 0.05), bool(rng.random() < 0.7))
         return np.clip(np.round(call), -32768, 32767)
+
+
+def _level(rng: Random) -> float:
+    """The peak of a caller's sound."""
+    return 10 ** float(rng.uniform(-36, -6) / 20) * 32768
 
 
 FRAME = TELEPHONE_RATE_HZ // 100

@@ -100,7 +100,7 @@ def train(
         for step, (features, labels) in enumerate(chunks.epoch(epoch), start=epoch * chunks.batches + 1):
             wanted = torch.from_numpy(labels[:, ::SUBSAMPLING].astype(np.int64))
             with torch.autocast("cpu", torch.bfloat16, enabled=_HAS_BFLOAT16):
-                hidden = network.hidden(features)
+                hidden = network.hidden(features, past=False)
             logits = network.output(hidden.float())
             loss = functional.cross_entropy(logits, wanted)
             if denominator is not None:
@@ -130,9 +130,14 @@ class Chunks:
     def __init__(self, network: Tdnn, examples: Sequence[Example], schedule: Schedule, seed: int) -> None:
         self._network, self._examples, self._schedule = network, examples, schedule
         self._seed = seed
-        size, reach = schedule.chunk, context(network.layers)
+        size, reach = schedule.chunk, context(network.layers, backward=False)
         quiet = [e.features for e in examples if not np.any(e.labels != PHONE_INDEX[SILENCE])]
-        noises = [padded(features, 0, size, reach) for features in quiet if len(features) >= size + 2 * reach]
+        noises = [
+            padded(features, reach.before, size, reach)
+            for features in quiet
+            if len(features) >= size + reach.before + reach.ahead
+        ]
+        self._reach = reach
         self._noises = np.stack(noises) if noises else np.zeros((0, size, BINS), np.float32)
         self._chunks = [
             (number, begin)
@@ -144,7 +149,7 @@ class Chunks:
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, NDArray[np.int8]]]:
         """Features, shape (batch, cepstra, frames with context), and labels, shape (batch, frames)."""
-        reach, size, batch = context(self._network.layers), self._schedule.chunk, self._schedule.batch
+        reach, size, batch = self._reach, self._schedule.chunk, self._schedule.batch
         rng = np.random.default_rng([self._seed, number])
         chunks = [self._chunks[place] for place in rng.permutation(len(self._chunks))]
         for first in range(0, self.batches * batch, batch):

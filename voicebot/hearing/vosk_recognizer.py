@@ -28,10 +28,12 @@ from voicebot.hearing.confidence import (
     SpokenWord,
     parse_calibrations,
 )
+from voicebot.hearing.kernels import suitable_kernels
 from voicebot.hearing.recognizer import Reading, RecognitionError, UnknownGrammar
 from voicebot.language.srgs import Grammar, Meaning, load_grammar
 
-import vosk  # isort: skip
+with suitable_kernels():
+    import vosk
 
 _MANIFEST = "manifest.json"
 _CONFIDENCE = "confidence.toml"
