@@ -1,4 +1,4 @@
-"""Tries costs of a decoding graph on the development set, the only set by which anything may be chosen.
+"""Tries costs of a decoding graph on a development set, the only ones by which anything may be chosen.
 
 Run it as `python benchmarks/graph_costs.py identifier '' 'unknown_cost=14' 'unknown_cost=18 silence_cost=1'`: each
 argument behind the grammar is one try, changing the model's own `graphs.toml`; '' changes nothing. For each it prints
@@ -26,9 +26,6 @@ from rich.table import Table
 from voicebot.acoustics.graph import compile_model
 from voicebot.errors import VoicebotError
 
-SET = "development"
-
-
 @dataclass(frozen=True)
 class Costs:
     """One try."""
@@ -46,8 +43,8 @@ class Costs:
         into.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def hear_with(model: Path, sets: Path, every: int, costs: Costs) -> list[Heard]:
-    """All trials of the development set that answer the grammar, through a graph with these costs."""
+def hear_with(model: Path, sets: Path, name: str, every: int, costs: Costs) -> list[Heard]:
+    """All trials of the set `name` that answer the grammar, through a graph with these costs."""
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary) / "model"
         copy.mkdir()
@@ -55,7 +52,7 @@ def hear_with(model: Path, sets: Path, every: int, costs: Costs) -> list[Heard]:
             (copy / part).symlink_to(model.resolve() / part)
         costs.write(model / "graphs.toml", copy / "graphs.toml")
         compile_model(copy, [REPOSITORY / "grammars" / f"{costs.grammar}.grxml"], REPOSITORY / "bg_lexicon")
-        return hear_set(Task(copy, SET, sets, every, CONDITIONS, costs.grammar))
+        return hear_set(Task(copy, name, sets, every, CONDITIONS, costs.grammar))
 
 
 def main() -> int:
@@ -64,6 +61,7 @@ def main() -> int:
     parser.add_argument("tries", nargs="+", metavar="NAME=VALUE...", help="costs of one try")
     parser.add_argument("--model", type=Path, default=REPOSITORY / "models" / "bg-telephone")
     parser.add_argument("--sets", type=Path, default=SETS)
+    parser.add_argument("--set", choices=("development", "development-numbers"), default="development")
     parser.add_argument("--every", type=int, default=1, help="hear every so manyth utterance")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
@@ -72,7 +70,7 @@ def main() -> int:
     tries = [Costs(options.grammar, changes) for changes in options.tries]
     try:
         with ProcessPoolExecutor(options.jobs) as pool:
-            hear = partial(hear_with, options.model, options.sets, options.every)
+            hear = partial(hear_with, options.model, options.sets, options.set, options.every)
             found = track(pool.map(hear, tries), total=len(tries), console=Console(stderr=True))
             for costs, heard in zip(tries, found, strict=True):
                 add_rows(table, costs, heard, names)

@@ -117,6 +117,7 @@ _MODEL_CONF = """\
 --endpoint.rule3.min-trailing-silence=1.2
 --endpoint.rule4.min-trailing-silence=2.0
 --phone-determinize=false
+--max-mem=4000000
 """
 
 
