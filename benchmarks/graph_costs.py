@@ -26,6 +26,7 @@ from rich.table import Table
 from voicebot.acoustics.graph import compile_model
 from voicebot.errors import VoicebotError
 
+
 @dataclass(frozen=True)
 class Costs:
     """One try."""

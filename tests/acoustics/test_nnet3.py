@@ -1,5 +1,6 @@
 """The model file says the network's numbers, and it is read back as it was written."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from voicebot.acoustics.features import BINS
 from voicebot.acoustics.graph import position_phone
-from voicebot.acoustics.nnet3 import AcousticModel, AffineLayer, NetworkFileError, read_model, write_model
+from voicebot.acoustics.nnet3 import AcousticModel, AffineLayer, NetworkFileError, mixed, read_model, write_model
 from voicebot.language.phones import PHONES
 
 
@@ -88,3 +89,28 @@ def test_vosk_is_told_the_scale_and_the_features(tmp_path: Path) -> None:
     write_model(_tiny(), tmp_path, 0.35)
     assert "--acoustic-scale=0.35\n" in (tmp_path / "conf" / "model.conf").read_text()
     assert "--num-ceps=40\n" in (tmp_path / "conf" / "mfcc.conf").read_text()
+
+
+def test_a_mixture_lies_between_its_models() -> None:
+    first, second = _tiny(0), _tiny(5)
+    assert np.allclose(mixed(first, second, 0.0).compute(_features()), first.compute(_features()))
+    assert np.allclose(mixed(first, second, 1.0).compute(_features()), second.compute(_features()))
+    half = mixed(first, second, 0.5).layers[1]
+    assert np.allclose(half.weights, (first.layers[1].weights + second.layers[1].weights) / 2)
+    assert np.allclose(half.bias, (first.layers[1].bias + second.layers[1].bias) / 2)
+
+
+def test_a_layer_that_only_the_second_model_has_fades_in() -> None:
+    first, second = _tiny(0), _tiny(5)
+    *begin, last = second.layers
+    longer = replace(second, layers=(*begin, _tiny(7).layers[1], last))
+    assert np.allclose(mixed(first, longer, 0.0).compute(_features()), first.compute(_features()))
+    assert np.allclose(mixed(first, longer, 1.0).compute(_features()), longer.compute(_features()))
+
+
+def test_models_of_other_layers_are_not_mixed() -> None:
+    first, second = _tiny(0), _tiny(5)
+    moved = replace(second, layers=(replace(second.layers[0], offsets=(-2, 0, 2)), *second.layers[1:]))
+    for other in (moved, replace(second, layers=second.layers[1:])):
+        with pytest.raises(NetworkFileError, match="trained further"):
+            mixed(first, other, 0.5)

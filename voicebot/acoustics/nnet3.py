@@ -93,6 +93,29 @@ class AcousticModel:
         return scores
 
 
+def mixed(first: AcousticModel, second: AcousticModel, share: float) -> AcousticModel:
+    """`second` with its weights mixed with those of `first`: `share` of its own, the rest of the other.
+
+    A network and what further training made of it lie in one valley: between them the old is not forgotten for the new
+    (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). Layers that only `second` has are mixed with
+    layers that add nothing.
+
+    Raises:
+        NetworkFileError: `second` is not `first` with perhaps more layers before its last one.
+    """
+    *hidden, last = first.layers
+    nothing = [replace(x, weights=0.0 * x.weights, bias=0.0 * x.bias) for x in second.layers[len(hidden) : -1]]
+    before = (*hidden, *nothing, last)
+    shapes = [[(layer.offsets, layer.weights.shape) for layer in layers] for layers in (before, second.layers)]
+    if shapes[0] != shapes[1]:
+        raise NetworkFileError("Only a model can be mixed that was trained further from the other one.")
+    layers = []
+    for old, new in zip(before, second.layers, strict=True):
+        weights = (1 - share) * old.weights + share * new.weights
+        layers.append(replace(new, weights=weights, bias=(1 - share) * old.bias + share * new.bias))
+    return replace(second, layers=tuple(layers))
+
+
 def write_model(model: AcousticModel, folder: Path, acoustic_scale: float) -> None:
     """Write `am/final.mdl`, `conf/mfcc.conf` and `conf/model.conf` into `folder`, as Vosk expects them."""
     for name in ("am", "conf"):

@@ -47,7 +47,7 @@ from voicebot.acoustics.examples import (
 from voicebot.acoustics.export import export, unfolded
 from voicebot.acoustics.features import Features, mfcc
 from voicebot.acoustics.network import Tdnn, Trained, scores
-from voicebot.acoustics.nnet3 import read_model
+from voicebot.acoustics.nnet3 import mixed, read_model, write_model
 from voicebot.acoustics.speech import SPEECH_RATE_HZ, Utterance, read_shard, read_shards, write_shard
 from voicebot.acoustics.synthesis import (
     EspeakSpeech,
@@ -107,6 +107,8 @@ class Amounts:
     further_epochs: int = 4
     """Epochs on sequences where training begins with a model."""
     further_rate: float = 8e-4
+    further_share: float = 0.7
+    """Share of the weights that such a training gives in those of the model; the rest are the old ones'."""
 
 
 SMOKE = Amounts(
@@ -329,10 +331,18 @@ class Recipe:
         checkpoint.unlink()
 
     def export(self, folder: Path) -> float:
-        """Write the model into `folder`; the largest difference from the network in one log-probability."""
+        """Write the model into `folder`, mixed with the one that training began with, if any.
+
+        Returns the largest difference, before that, of a log-probability of the file from the network's.
+        """
         trained = Trained.load(self.work / "sequences.pt")
         probe = read_examples(next(iter(sorted((self.work / "examples").glob("*.npz")))))[0].features
-        return export(trained, folder, acoustic_scale=1.0, pause_scale=1.0, probe=probe.astype(np.float32))
+        before = None if self.start is None else read_model(self.start / "am" / "final.mdl")
+        difference = export(trained, folder, acoustic_scale=1.0, pause_scale=1.0, probe=probe.astype(np.float32))
+        if before is not None:
+            further = read_model(folder / "am" / "final.mdl")
+            write_model(mixed(before, further, self.amounts.further_share), folder, acoustic_scale=1.0)
+        return difference
 
     # Progress
 
