@@ -12,6 +12,7 @@ import argparse
 import random
 import re
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -27,10 +28,12 @@ from voicebot.audio.wav import write_wav
 from voicebot.errors import VoicebotError
 from voicebot.language.dictation import IN_GROUPS, MANNERS, ways_to_say
 from voicebot.language.numbers import digits as digit_words
+from voicebot.language.srgs import load_grammar
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent
 SETS = REPOSITORY / "build" / "sets"
+TEXTS = REPOSITORY / "voicebot" / "acoustics" / "texts.toml"
 WORD_LIST = Path("/usr/share/dict/bulgarian")
 
 SPEEDS = (0.9, 1.0, 1.1)
@@ -107,6 +110,16 @@ def other_words(speaker: Speaker, count: int, seed: int) -> Iterator[Item]:
             yield spoken(speaker, Row(text, manner="word"), rng.choice(SPEEDS))
 
 
+def sentences(speakers: Sequence[Speaker], each: int, seed: int) -> Iterator[Item]:
+    """Everyday sentences that answer nothing, each said by as many speakers."""
+    rng = random.Random(f"{seed} sentences")
+    grammars = [load_grammar(REPOSITORY / "grammars" / f"{name}.grxml") for name in ("identifier", "confirm", "menu")]
+    for text in tomllib.loads(TEXTS.read_text(encoding="utf-8"))["everyday"]:
+        if not any(grammar.meanings(text.replace("-", " ").split()) for grammar in grammars):
+            for speaker in rng.sample(speakers, each):
+                yield spoken(speaker, Row(text, manner="sentence"), rng.choice(SPEEDS))
+
+
 @cache
 def _ordinary_words() -> Sequence[str]:
     """Words of the word list that are in no grammar and are no numerals."""
@@ -172,6 +185,7 @@ def development(sources: Sources) -> Iterator[Item]:
     yield from phrases(speakers, 1, 1)
     for speaker in speakers:
         yield from other_words(speaker, 25, 1)
+    yield from sentences(speakers, 2, 1)
 
 
 def development_numbers(sources: Sources) -> Iterator[Item]:
