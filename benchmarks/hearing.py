@@ -183,8 +183,13 @@ def _strings(engine: str, length: int, manner: str) -> Group:
     )
 
 
-def _ways(manner: str) -> Group:
-    return _numbers(f"synthetic, numbers by {manner}", lambda h: h.set == "numbers" and h.row["manner"] == manner)
+def _ways(engine: str, manner: str = "") -> Group:
+    """Numbers said otherwise than digit by digit, in one manner or in all."""
+    name = f"synthetic, {engine.capitalize()}, " + (f"numbers by {manner}" if manner else "all ways to say numbers")
+    return _numbers(
+        name,
+        lambda h: h.set == "numbers" and h.row["engine"] == engine and manner in ("", h.row["manner"]),
+    )
 
 
 def _people(set_name: str, language: str, manner: str, what: str) -> Group:
@@ -210,8 +215,8 @@ NUMBERS = (
     _numbers("synthetic, all 12 digits", lambda h: h.set == "strings" and h.length == 12),
     _numbers("synthetic, a third engine, 1 digit", lambda h: h.set == "neural" and h.length == 1),
     _numbers("synthetic, a third engine, 7 digits joined", lambda h: h.set == "neural" and h.length > 1),
-    *(_ways(manner) for manner in ("repeats", "pairs", "hundreds", "mixed", "hesitant", "corrected")),
-    _numbers("synthetic, all ways to say numbers", lambda h: h.set == "numbers"),
+    *(_ways("kokoro", manner) for manner in ("repeats", "pairs", "hundreds", "mixed", "hesitant", "corrected")),
+    *(_ways(engine) for engine in ("kokoro", "festival")),
     *(
         _people(set_name, language, manner, what)
         for set_name, language in (("people-uk", "Ukrainian"), ("people-mk", "Macedonian"), ("people-sr", "Serbian"))
