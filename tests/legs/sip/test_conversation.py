@@ -117,7 +117,7 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def heard(bot: Bot, voicing: Voicing, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sound]:
-    """What each kind of telephone heard; three at a time, and once again if a busy machine starved one of its sound."""
+    """What each kind of telephone heard; three at a time, or one where a busy machine starved some of their sound."""
     says = spoken_call(voicing)
     secure = f"127.0.0.1:{int(bot.address.rpartition(':')[2]) + 1};transport=tls"
 
@@ -138,7 +138,8 @@ def heard(bot: Bot, voicing: Voicing, tmp_path_factory: pytest.TempPathFactory) 
         try:
             sounds |= ring(kinds)
         except AssertionError:
-            sounds |= ring(kinds)
+            for kind in kinds:
+                sounds |= ring([kind])
     return sounds
 
 
