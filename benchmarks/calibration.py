@@ -5,9 +5,9 @@
 A SET is a folder of recordings with an `index.tsv` in it or above it (tabs; path and text; digits, intent and grammar
 where they are known). Where an index has neither digits nor intents, the grammar says what its texts mean, and what
 is no answer is something that must be rejected. `--fit` hears the sets clean and through simulated lines, adds noises
-and music, writes `confidence.toml` into the model and brings its manifest up to date. `--check` prints how often
-readings of each confidence are right; give it other sets than those that were fitted, or the figures flatter. Voices
-that figures are taken of must never be fitted.
+and music, writes `confidence.toml` into the model and brings its manifest up to date; a question that nothing in the
+sets answers gets no fit. `--check` prints how often readings of each confidence are right; give it other sets than
+those that were fitted, or the figures flatter. Voices that figures are taken of must never be fitted.
 """
 
 from __future__ import annotations
@@ -177,6 +177,8 @@ class Ears:
             found = [u for u in utterances(folder, self.grammars) if u.grammar in self.grammars]
             random.Random(seed).shuffle(found)
             chosen += found[: self.most]
+        answered = {u.grammar for u in chosen if u.is_answer}
+        chosen = [u for u in chosen if u.grammar in answered]
         voices = [wave for wave in map(loaded, [u.path for u in chosen[:30]]) if len(wave)]
         line = telephone.Line(voices, [])
         heard = []
@@ -185,7 +187,7 @@ class Ears:
             heard.append(self._once(utterance, framed(wave, rng)))
             heard += [self._once(utterance, line.through(wave, rng).wave) for _ in range(self.lines)]
         for wave in no_speech(self.noises, rng):
-            heard += [self._once(Utterance(Path(), grammar, voice="-"), wave) for grammar in self.grammars]
+            heard += [self._once(Utterance(Path(), grammar, voice="-"), wave) for grammar in sorted(answered)]
         return heard
 
     def _once(self, utterance: Utterance, wave: telephone.Wave) -> Heard:
@@ -329,7 +331,8 @@ def main() -> int:
         for name, grammar in ears.grammars.items():
             calibration = fitted([one for one in heard if one.utterance.grammar == name], grammar)
             if calibration is None:
-                console.print(f"{name}: too few readings to fit, left as it is")
+                calibrations.pop(name, None)
+                console.print(f"{name}: too few readings to fit, not calibrated")
             else:
                 calibrations[name] = calibration
         path = options.model / CONFIDENCE

@@ -18,6 +18,7 @@ from voicebot.billing.disclosure import Disclosures
 from voicebot.billing.inquiry import Inquiries, InquiryLimits
 from voicebot.billing.opening import open_store
 from voicebot.call import Call, CallRecord, Services
+from voicebot.dialog.conversation import GRAMMARS
 from voicebot.errors import VoicebotError
 from voicebot.hearing.vosk_recognizer import VoskRecognizer
 from voicebot.keeping import keep
@@ -47,7 +48,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         loop = asyncio.get_running_loop()
         try:
             if recognizer is not None:
-                await loop.run_in_executor(executor, recognizer.load)
+                await loop.run_in_executor(executor, recognizer.load, GRAMMARS)
             yield Services(
                 recognizer=recognizer,
                 synthesizer=open_synthesizers(settings),

@@ -31,7 +31,7 @@ from voicebot.dialog.actions import (
     Transfer,
 )
 from voicebot.dialog.catalogue import Catalogue
-from voicebot.dialog.conversation import SUM_TOLD, Conversation, Phase, State
+from voicebot.dialog.conversation import GRAMMARS, SUM_TOLD, Conversation, Phase, State
 from voicebot.dialog.events import (
     Answered,
     CallerHungUp,
@@ -86,6 +86,7 @@ class Talk:
     @property
     def grammar(self) -> str | None:
         listening = [a.expectation.grammar for a in self.actions if isinstance(a, Listen)]
+        assert set(listening) <= set(GRAMMARS)
         return listening[-1] if listening else None
 
     @property

@@ -55,6 +55,13 @@ def test_a_stretched_word_and_uneven_words_are_seen() -> None:
     assert found.longest > plain.longest and found.unevenness > plain.unevenness == 0.0
 
 
+def test_a_hesitation_may_last_any_time() -> None:
+    plain = Evidence.of(0.9, 0.0, words("две три"), QUIET)
+    found = Evidence.of(0.9, 0.0, [SpokenWord("ъъъ", 0.1, 2.5), *words("две три", begin_s=2.5)], QUIET)
+    assert (found.longest, found.unevenness) == (plain.longest, plain.unevenness)
+    assert math.isfinite(Evidence.of(0.9, 0.0, words("ъъъ"), QUIET).longest)
+
+
 def test_score_and_pauses_are_taken_for_each_second_of_speaking() -> None:
     found = Evidence.of(0.9, 30.0, words("две три"), QUIET)
     assert found.score_per_s == pytest.approx(30.0) and found.pause_ratio == pytest.approx(2.0)

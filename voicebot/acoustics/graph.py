@@ -64,7 +64,9 @@ class GraphSettings:
     pause_frame_cost: float = 0.0
     """For each 30 ms of silence or noise; below 0 it favours long pauses over words."""
     unknown_cost: float = 6.0
-    """For each stretch of unknown words."""
+    """For each stretch of unknown words beside known ones."""
+    unknown_alone_cost: float = 6.0
+    """For each stretch of unknown words where there are no known ones; at most as much."""
     unknown_phone_cost: float = 2.0
     """For each phone of unknown words."""
     grammar_scale: float = 1.0
@@ -188,12 +190,15 @@ class _GraphBuilder:
         self._trees: dict[tuple[int, tuple[_Spelling, ...]], int] = {}
         hubs = [self._state() for _ in automaton.arcs]
         begin, first_word = self._pauses(hubs[0]), self._state()
-        before = self._pauses(self._unknown(begin))
+        alone = self._state()
+        before = self._pauses(self._unknown(alone, settings.unknown_alone_cost))
         behind_begin = self._state()
-        behind = self._pauses(self._unknown(behind_begin))
+        behind = self._pauses(self._unknown(behind_begin, settings.unknown_cost))
         self.fst.finals.update({begin: 0.0, before: 0.0, behind: 0.0})
         self.fst.arc(begin, first_word)
-        self.fst.arc(before, first_word)
+        self.fst.arc(begin, alone)
+        self.fst.arc(before, alone)
+        self.fst.arc(before, first_word, cost=settings.unknown_cost - settings.unknown_alone_cost)
         self.fst.arc(behind, first_word, cost=settings.unknown_cost)
         for state, arcs in enumerate(automaton.arcs):
             leaving = self._pauses(hubs[state]) if state else first_word
@@ -270,17 +275,17 @@ class _GraphBuilder:
             self._grow(state, [spelling for spelling in rest if spelling.labels])
         return self._trees[key]
 
-    def _unknown(self, source: int) -> int:
-        """Unknown words from `source`: any three or more of the language's phones."""
+    def _unknown(self, source: int, cost: float) -> int:
+        """Unknown words from `source` at a `cost`: any three or more of the language's phones."""
         word = self.word_index[UNKNOWN_WORD]
         first, last = self._state(), self._state()
         for phone in BULGARIAN_PHONES:
-            cost = self.settings.unknown_phone_cost
-            begin = self._phone(source, position_phone(phone, "begin"), word, self.settings.unknown_cost + cost)
+            phone_cost = self.settings.unknown_phone_cost
+            begin = self._phone(source, position_phone(phone, "begin"), word, cost + phone_cost)
             self.fst.arc(begin, first)
-            internal = self._phone(first, position_phone(phone, "internal"), cost=cost)
+            internal = self._phone(first, position_phone(phone, "internal"), cost=phone_cost)
             self.fst.arc(internal, first)
-            end = self._phone(first, position_phone(phone, "end"), cost=cost)
+            end = self._phone(first, position_phone(phone, "end"), cost=phone_cost)
             self.fst.arc(end, last)
         return last
 

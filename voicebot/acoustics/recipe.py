@@ -82,7 +82,7 @@ class Amounts:
     """People's utterances in a shard."""
     people: int | None = None
     """Most utterances of each corpus; None for all."""
-    kokoro_shards: int = 45
+    kokoro_shards: int = 57
     neighbour_shards: int = 20
     piper_shards: int = 50
     espeak_shards: int = 40

@@ -128,6 +128,18 @@ def concealed(wave: Wave, lost: NDArray[np.bool_], conceal: bool = True) -> Wave
     return lossy
 
 
+def gated(noise: Wave, begin: int, end: int, rng: Random) -> Wave:
+    """`noise` as a sender lets it through that says nothing in pauses (DTX, 3GPP TS 26.093), or opens a microphone.
+
+    It is whole from a little before sample `begin` to a little behind `end`, and at least 12 dB softer elsewhere.
+    """
+    opened, closed = (int(TELEPHONE_RATE_HZ * rng.uniform(0.05, 0.5)) for _ in range(2))
+    softer = noise * (0.0 if rng.random() < 0.5 else 10 ** (rng.uniform(-40, -12) / 20))
+    heard = slice(max(0, begin - opened), end + closed)
+    softer[heard] = noise[heard]
+    return softer
+
+
 def in_room(wave: Wave, rng: Random, reverberation_s: float, wetness: float) -> Wave:
     """With the echo of a room: noise that dies away by 60 dB in `reverberation_s`, `wetness` of the direct sound."""
     size = max(2, int(TELEPHONE_RATE_HZ * reverberation_s))
@@ -341,7 +353,8 @@ class Line:
         call = np.zeros(size)
         call[lead : lead + len(wave)] = wave
         call, events = self._with_events(call, lead, tail, level, rng)
-        call += self._background(size, np.square(wave).mean(), rng)
+        background = self._background(size, np.square(wave).mean(), rng)
+        call += gated(background, lead, lead + len(wave), rng) if rng.random() < 0.15 else background
         call = self._over_the_line(call, rng)
         return Call(call, lead, events)
 
@@ -403,11 +416,11 @@ class Line:
         chance = rng.random()
         if chance < 0.12:
             return np.zeros(size)
-        if chance < 0.37:
-            noise, ratio_db = babble(size, rng, self._voices), rng.uniform(3, 30)
-        elif chance < 0.43:  # the bot's own echo, or somebody else in the room
+        if chance < 0.44:
+            noise, ratio_db = babble(size, rng, self._voices), rng.uniform(3, 27)
+        elif chance < 0.50:  # the bot's own echo, or somebody else in the room
             noise, ratio_db = babble(size, rng, self._voices, voices=1), rng.uniform(18, 40)
-        elif chance < 0.51 and self._effects:
+        elif chance < 0.58 and self._effects:
             noise = _unit(np.resize(self._effects[rng.integers(len(self._effects))], size))
             ratio_db = rng.uniform(5, 35)
         else:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from voicebot.language.dictation import IN_GROUPS, MANNERS, ways_to_say
-from voicebot.language.numbers import spell
+from voicebot.language.numbers import ordinal, spell
 from voicebot.language.srgs import Grammar, WordAutomaton
 
 _ORDINARY_WORD = re.compile("[а-я]{3,12}")
@@ -34,15 +34,16 @@ SHORT_FIRST: Shares = {
 """The mixture for telephone answers: mostly digits and short answers, some of everything else."""
 
 CONNECTED: Shares = {
-    "string": 0.30,
+    "string": 0.28,
     "dictated": 0.15,
-    "digits": 0.10,
-    "spelled digits": 0.07,
-    "framed digits": 0.04,
+    "digits": 0.09,
+    "spelled digits": 0.06,
+    "framed digits": 0.03,
     "answer": 0.14,
     "phrase": 0.10,
-    "number": 0.05,
+    "number": 0.04,
     "everyday": 0.05,
+    "date": 0.06,
 }
 """The mixture for voices that speak fluently: whole numbers above all, because neighbours change each other."""
 
@@ -89,6 +90,8 @@ class TextSource:
                 return rng.choice(sorted(rng.choice(self.grammars).automaton.words))
             case "number":
                 return self._number(rng)
+            case "date":
+                return self._date(rng)
             case "everyday":
                 if rng.random() < 0.35 or not self.vocabulary:
                     return str(rng.choice(self.lists["everyday"]))
@@ -119,6 +122,13 @@ class TextSource:
             return str(rng.choice(self.lists["counting"]))
         gender = rng.choice(("neuter", "neuter", "masculine", "feminine"))
         return " ".join(spell(rng.randint(10, 999), "bg", gender) for _ in range(rng.randint(1, 2)))  # type: ignore[arg-type]
+
+    def _date(self, rng: random.Random) -> str:
+        """A day, or months one behind the other: half of them those that differ by one sound."""
+        months = [rng.choice(self.lists["months"] if rng.random() < 0.5 else ["юни", "юли"]) for _ in range(3)]
+        if rng.random() < 0.5:
+            return f"{ordinal(rng.randint(1, 31))} {months[0]}"
+        return f"{rng.choice(self.lists['months before'])} {' '.join(months[: rng.randint(1, 3)])}"
 
 
 def text_source(grammars: Sequence[Grammar], word_list: Path | None = None) -> TextSource:

@@ -49,6 +49,9 @@ from voicebot.hearing.recognizer import Reading
 SUM_TOLD = "sum told"
 """Mark of the prompt that says what is owed."""
 
+GRAMMARS = ("confirm", "identifier", "menu")
+"""The grammars of its questions; what else a model has is loaded by whoever asks for it."""
+
 _NEAR_DAYS = 180
 """A date this near needs no year."""
 

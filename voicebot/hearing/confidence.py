@@ -17,10 +17,14 @@ from voicebot.audio.level import LEVEL_MS, Levels
 
 UNKNOWN_WORD = "[unk]"
 """What a recogniser writes for a stretch of words that the grammar lacks."""
+HESITATION = "ъъъ"
+"""How grammars write a drawn-out vowel that means nothing; it may last any time."""
 
 _LEAST_SHARE = 0.005
 """Shares are held this far from 0 and 1: the few hypotheses that were compared say no more than that."""
 _LONGEST_PAUSE_RATIO = 20.0
+_LETTER_S = 0.1
+"""An ordinary letter's time, taken where nothing but a hesitation was said."""
 
 
 class CalibrationError(ValueError):
@@ -80,7 +84,7 @@ class Evidence:
         known_s = sum(word.duration_s for word in known)
         spoken_s = sum(word.duration_s for word in words)
         paused_s = max(0.0, len(levels_db) * LEVEL_MS / 1000 - spoken_s)
-        letters = np.log([word.letter_s for word in known])
+        letters = np.log([word.letter_s for word in known if word.word != HESITATION] or [_LETTER_S])
         return cls(
             log_odds=math.log(share / (1.0 - share)),
             unknown=1.0 - known_s / spoken_s,
