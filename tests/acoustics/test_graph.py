@@ -1,4 +1,6 @@
+import heapq
 import io
+import math
 import shutil
 import struct
 from pathlib import Path
@@ -149,3 +151,36 @@ def test_settings_that_are_missing_or_no_toml_are_refused(tmp_path):
 def test_a_model_without_manifest_is_refused(tmp_path):
     with pytest.raises(GraphError, match="manifest"):
         out_of_date(tmp_path, GRAMMARS, LEXICON)
+
+
+def test_unknown_words_alone_cost_less_than_beside_known_ones(tmp_path):
+    (tmp_path / "words.tsv").write_text("не\tn e\n", encoding="utf-8")
+    grammar = parse_grammar('<grammar root="main"><rule id="main">не</rule></grammar>'.encode(), Path("test.grxml"))
+    settings = GraphSettings(unknown_cost=18.0, unknown_alone_cost=13.0, unknown_phone_cost=0.0, silence_cost=50.0)
+    graph = compile_graph(grammar, load_lexicon(tmp_path), settings)
+    unknown, known = graph.words.index("[unk]"), graph.words.index("не")
+    found = least_costs(graph.fst, longest=2)
+    phones = 2 * math.log(2)
+    assert found[(unknown,)] == pytest.approx(13.0 + phones, abs=1e-4)
+    assert found[(unknown, unknown)] == pytest.approx(26.0 + 2 * phones, abs=1e-4)
+    spelt = 2 * math.log(2)
+    assert found[(unknown, known)] == found[(known, unknown)] == pytest.approx(18.0 + phones + spelt, abs=1e-4)
+
+
+def least_costs(fst: Fst, longest: int) -> dict[tuple[int, ...], float]:
+    """The cheapest way over each sequence of at most so many words (Dijkstra)."""
+    found: dict[tuple[int, ...], float] = {}
+    done: set[tuple[int, tuple[int, ...]]] = set()
+    queue: list[tuple[float, int, tuple[int, ...]]] = [(0.0, 0, ())]
+    while queue:
+        cost, state, words = heapq.heappop(queue)
+        if (state, words) in done:
+            continue
+        done.add((state, words))
+        if state in fst.finals:
+            found[words] = min(found.get(words, math.inf), cost + fst.finals[state])
+        for arc in fst.arcs[state]:
+            following = (*words, arc.output_label) if arc.output_label else words
+            if len(following) <= longest:
+                heapq.heappush(queue, (cost + arc.cost, arc.target, following))
+    return found

@@ -54,6 +54,14 @@ def test_lost_packets_are_whole_and_others_untouched() -> None:
     assert not lossy.reshape(-1, 160)[changed].any()
 
 
+def test_a_gate_lets_noise_through_around_speech_alone() -> None:
+    noise = telephone.white(32000, np.random.default_rng(0))
+    for seed in range(20):
+        heard = telephone.gated(noise, 12000, 20000, np.random.default_rng(seed))
+        assert np.array_equal(heard[11600:20400], noise[11600:20400])
+        assert _power(heard[:8000]) < 0.1 * _power(noise) and _power(heard[24000:]) < 0.1 * _power(noise)
+
+
 def test_a_room_lets_the_sound_die_away_slowly() -> None:
     click = np.zeros(8000)
     click[0] = 10000

@@ -276,7 +276,7 @@ class _GraphBuilder:
         return self._trees[key]
 
     def _unknown(self, source: int, cost: float) -> int:
-        """Unknown words from `source` at a `cost`: any three or more of the language's phones."""
+        """Unknown words from `source` at a `cost`: any two or more of the language's phones."""
         word = self.word_index[UNKNOWN_WORD]
         first, last = self._state(), self._state()
         for phone in BULGARIAN_PHONES:
