@@ -197,7 +197,7 @@ class _GraphBuilder:
         self.fst.finals.update({begin: 0.0, before: 0.0, behind: 0.0})
         self.fst.arc(begin, first_word)
         self.fst.arc(begin, alone)
-        self.fst.arc(before, alone)
+        self.fst.arc(before, alone, cost=settings.unknown_cost - settings.unknown_alone_cost)
         self.fst.arc(before, first_word, cost=settings.unknown_cost - settings.unknown_alone_cost)
         self.fst.arc(behind, first_word, cost=settings.unknown_cost)
         for state, arcs in enumerate(automaton.arcs):
