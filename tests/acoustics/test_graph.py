@@ -162,7 +162,7 @@ def test_unknown_words_alone_cost_less_than_beside_known_ones(tmp_path):
     found = least_costs(graph.fst, longest=2)
     phones = 2 * math.log(2)
     assert found[(unknown,)] == pytest.approx(13.0 + phones, abs=1e-4)
-    assert found[(unknown, unknown)] == pytest.approx(26.0 + 2 * phones, abs=1e-4)
+    assert found[(unknown, unknown)] == pytest.approx(13.0 + 18.0 + 2 * phones, abs=1e-4)
     spelt = 2 * math.log(2)
     assert found[(unknown, known)] == found[(known, unknown)] == pytest.approx(18.0 + phones + spelt, abs=1e-4)
 

@@ -66,7 +66,7 @@ class GraphSettings:
     unknown_cost: float = 6.0
     """For each stretch of unknown words beside known ones."""
     unknown_alone_cost: float = 6.0
-    """For each stretch of unknown words where there are no known ones; at most as much."""
+    """For the first stretch of unknown words where there are no known ones; at most as much."""
     unknown_phone_cost: float = 2.0
     """For each phone of unknown words."""
     grammar_scale: float = 1.0
