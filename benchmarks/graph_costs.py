@@ -62,7 +62,9 @@ def main() -> int:
     parser.add_argument("tries", nargs="+", metavar="NAME=VALUE...", help="costs of one try")
     parser.add_argument("--model", type=Path, default=REPOSITORY / "models" / "bg-telephone")
     parser.add_argument("--sets", type=Path, default=SETS)
-    parser.add_argument("--set", choices=("development", "development-numbers"), default="development")
+    parser.add_argument(
+        "--set", choices=("development", "development-numbers", "development-people"), default="development"
+    )
     parser.add_argument("--every", type=int, default=1, help="hear every so manyth utterance")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()

@@ -61,6 +61,9 @@ REFUSED = ("words", "people-words", "foreign", "no-speech")
 
 GRAMMARS = ("identifier", "confirm", "menu")
 
+STANDING_IN = ("digit", "string")
+"""The graphs of other languages, which stand in the place of "identifier"."""
+
 POLICY = Conversation(DEFAULT_SCHEMES)
 THRESHOLDS = Thresholds(POLICY.number_confidence, POLICY.intent_confidence, POLICY.yes_confidence)
 
@@ -118,6 +121,11 @@ def voices_for_babble(folder: Path) -> Sequence[telephone.Wave]:
     return [framed(read_sound(folder / row["path"])) for row in rows[:: max(1, len(rows) // 60)]]
 
 
+def asked_for(row: Mapping[str, str]) -> str:
+    """The grammar whose costs an utterance is heard with."""
+    return "identifier" if row["grammar"] in STANDING_IN else row["grammar"]
+
+
 def answers_nothing(row: Mapping[str, str]) -> bool:
     return not row["digits"] and not row["intent"]
 
@@ -127,10 +135,10 @@ def hear_set(task: Task) -> list[Heard]:
     folder = task.sets / task.set
     rows = rows_of(folder)[:: task.every]
     if task.grammar:
-        rows = [(row, kept) for row, kept in rows if row["grammar"] == task.grammar or answers_nothing(row)]
-    voices = voices_for_babble(folder if task.set == "development" else task.sets / "words")
+        rows = [(row, kept) for row, kept in rows if asked_for(row) == task.grammar or answers_nothing(row)]
+    voices = voices_for_babble(task.sets / ("development" if task.set.startswith("development") else "words"))
     heard = []
-    languages = {row["language"] for row, _ in rows if row["grammar"] in ("digit", "string")}
+    languages = {row["language"] for row, _ in rows if row["grammar"] in STANDING_IN}
     with tempfile.TemporaryDirectory() as temporary:
         recognizers = {
             language: VoskRecognizer(foreign_model(task.model, language, Path(temporary) / language))
@@ -140,9 +148,10 @@ def hear_set(task: Task) -> list[Heard]:
         for row, kept in rows:
             sound = read_sound(folder / row["path"])
             refused = task.set in REFUSED
-            recognizer = recognizers.get(row["language"], own) if row["grammar"] in ("digit", "string") else own
+            recognizer = recognizers[row["language"]] if row["grammar"] in STANDING_IN else own
             number = zlib.crc32(row["path"].encode())
-            for grammar in GRAMMARS if refused else (task.grammar or row["grammar"],):
+            asked = row["grammar"] if row["grammar"] in STANDING_IN else task.grammar or row["grammar"]
+            for grammar in GRAMMARS if refused else (asked,):
                 for condition in task.conditions[:1] if refused else task.conditions:
                     noise = NOISES[number % len(NOISES)] if condition.snr_db is not None else ""
                     sent = send(sound, condition, noise, [number, len(condition.name)], voices)

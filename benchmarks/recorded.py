@@ -36,9 +36,14 @@ DIGITS: Mapping[str, Mapping[str, str]] = {
     "uk": {},
     "mk": dict(zip("нула еден два три четири пет шест седум осум девет".split(), "0123456789", strict=True)),
     "sr": dict(zip("нула један два три четири пет шест седам осам девет".split(), "0123456789", strict=True)),
+    "ru": {},
+    "sl": {},
+    "cs": {},
+    "sk": {},
+    "pl": {},
     "bg": dict(zip("нула едно две три четири пет шест седем осем девет".split(), "0123456789", strict=True)),
 }
-"""Digits by their names; Ukrainian ones are filed under figures."""
+"""Digits by their names where they are filed under them; what is filed under figures needs none."""
 
 
 class MaterialError(VoicebotError):
@@ -75,7 +80,9 @@ class Clip:
     digit: str
 
 
-def people(folder: Path, language: str, collection: str, joined: int, seed: int, kind: str = "human") -> Iterator[Item]:
+def people(
+    folder: Path, language: str, collection: str, joined: int, seed: int, kind: str = "human", part: str = "test"
+) -> Iterator[Item]:
     """Single digits of a collection, and `joined` strings of seven digits for each speaker who says most digits.
 
     Args:
@@ -85,9 +92,10 @@ def people(folder: Path, language: str, collection: str, joined: int, seed: int,
         joined: strings for each speaker with eight digits or more.
         seed: of what is joined.
         kind: human or synthetic.
+        part: the rest of the paths, before it.
     """
     clips: dict[str, list[Clip]] = {}
-    for row in index(folder, f"test/{collection}/"):
+    for row in index(folder, f"{part}/{collection}/"):
         digit = DIGITS[language].get(row["text"], row["text"])
         if len(digit) == 1 and digit.isdecimal() and row["speaker"] not in CUT_SPEAKERS:
             clips.setdefault(row["speaker"], []).append(Clip(folder / row["path"], digit))

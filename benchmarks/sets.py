@@ -2,8 +2,8 @@
 
 A set is a folder under `build/sets/` with WAV files, each at the rate of its source, and an `index.tsv` that
 `voicebot evaluate` reads. What was rendered once is kept: a file is named after all that shapes its sound. The sets
-`development` and `development-numbers` are there to choose costs and confidences by; the others are for figures alone,
-and nothing may be trained on any of them or chosen by them.
+whose names begin with `development` are there to choose costs and confidences by; the others are for figures alone, and
+nothing may be trained on them or chosen by them.
 """
 
 from __future__ import annotations
@@ -199,6 +199,12 @@ def development_numbers(sources: Sources) -> Iterator[Item]:
         yield spoken(rng.choice(speakers), row, rng.choice(SPEEDS))
 
 
+def development_people(sources: Sources) -> Iterator[Item]:
+    """People of six languages who say digits, voices of training: they show what costs do to accents."""
+    for language in ("ru", "sr", "sl", "cs", "sk", "pl"):
+        yield from recorded.people(sources.people, language, f"gc-{language}", 15, 2, part="train/gcompris")
+
+
 def test_strings(sources: Sources) -> Iterator[Item]:
     """Numbers of 7 and 12 digits said by the test speakers."""
     for speaker in sources.test_speakers:
@@ -261,6 +267,7 @@ def no_speech(sources: Sources) -> Iterator[Item]:
 MAKERS: Mapping[str, Callable[[Sources], Iterator[Item]]] = {
     "development": development,
     "development-numbers": development_numbers,
+    "development-people": development_people,
     "strings": test_strings,
     "phrases": test_phrases,
     "words": test_words,
