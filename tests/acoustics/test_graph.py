@@ -138,6 +138,9 @@ def test_a_setting_that_there_is_not_is_refused(tmp_path, text):
     (tmp_path / "graphs.toml").write_text(text, encoding="utf-8")
     with pytest.raises(GraphError, match="is no setting of a graph"):
         load_settings(tmp_path / "graphs.toml", "menu")
+    (tmp_path / "graphs.toml").write_text("[menu]\nunknown_cost = 5\nunknown_alone_cost = 6\n", encoding="utf-8")
+    with pytest.raises(GraphError, match="may not be above unknown_cost"):
+        load_settings(tmp_path / "graphs.toml", "menu")
 
 
 def test_settings_that_are_missing_or_no_toml_are_refused(tmp_path):

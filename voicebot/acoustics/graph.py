@@ -77,7 +77,8 @@ def load_settings(path: Path, grammar: str) -> GraphSettings:
     """The settings of a grammar: what stands under its name in a TOML file, else under `default`.
 
     Raises:
-        GraphError: the file is missing, is not TOML, or has an unknown setting or one that is no number.
+        GraphError: the file is missing, is not TOML, or has an unknown setting, one that is no number, or unknown words
+            that are dearer alone than beside known ones.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -88,7 +89,10 @@ def load_settings(path: Path, grammar: str) -> GraphSettings:
     for name, value in values.items():
         if name not in known or not isinstance(value, int | float) or isinstance(value, bool):
             raise GraphError(f'{path}: "{name} = {value}" is no setting of a graph.')
-    return GraphSettings(**{name: float(value) for name, value in values.items()})
+    settings = GraphSettings(**{name: float(value) for name, value in values.items()})
+    if settings.unknown_alone_cost > settings.unknown_cost:
+        raise GraphError(f'{path}: for "{grammar}" unknown_alone_cost may not be above unknown_cost.')
+    return settings
 
 
 def position_phone(phone: str, position: str = "nonword") -> int:

@@ -12,6 +12,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from babel.dates import get_month_names
+
 from voicebot.language.dictation import IN_GROUPS, MANNERS, ways_to_say
 from voicebot.language.numbers import ordinal, spell
 from voicebot.language.srgs import Grammar, WordAutomaton
@@ -125,7 +127,8 @@ class TextSource:
 
     def _date(self, rng: random.Random) -> str:
         """A day, or months one behind the other: half of them those that differ by one sound."""
-        months = [rng.choice(self.lists["months"] if rng.random() < 0.5 else ["юни", "юли"]) for _ in range(3)]
+        all_months = list(get_month_names("wide", locale="bg").values())
+        months = [rng.choice(all_months if rng.random() < 0.5 else ["юни", "юли"]) for _ in range(3)]
         if rng.random() < 0.5:
             return f"{ordinal(rng.randint(1, 31))} {months[0]}"
         return f"{rng.choice(self.lists['months before'])} {' '.join(months[: rng.randint(1, 3)])}"
