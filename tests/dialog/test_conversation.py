@@ -429,6 +429,7 @@ def test_how_complete_a_number_is_decides_how_long_is_waited() -> None:
     assert expectation.keyed("1000001") is extendable
     assert expectation.spoken(number("300000000001")) is final
     assert expectation.spoken(command("operator")) is complete
+    assert expectation.spoken(command("greeting")) is incomplete
     asked = next(a.expectation for a in Talk().says(number("1000001")).actions if isinstance(a, Listen))
     answers = [asked.spoken(command(name)) for name in ("yes", "no", "operator")]
     assert answers == [final, final, complete]
@@ -446,7 +447,7 @@ EVENTS = st.one_of(
     st.sampled_from(
         [
             *(YES, NO, UNCLEAR, number("1000001"), number("300000000001"), number("12"), number("1000001", 0.05)),
-            *map(command, ("repeat", "another", "operator", "help", "unknown_number", "surprise")),
+            *map(command, ("repeat", "another", "operator", "help", "unknown_number", "greeting", "surprise")),
         ]
     ).map(lambda reading: TurnEnded((reading,), 0, 1)),
 )

@@ -255,7 +255,7 @@ class Conversation:
                 return self._confirm(state, *([Prompt("confirm_help")] if intent == "help" else []))
             case (Phase.NUMBER, "help" | "unknown_number"):
                 return self._ask_number(state, Prompt("number_help", {"lengths": self._lengths}), *_operator(state))
-            case (Phase.NUMBER, "repeat" | "another"):
+            case (Phase.NUMBER, "repeat" | "another" | "greeting"):
                 return self._ask_number(state, Prompt("ask_number"))
             case (Phase.MENU, "repeat"):
                 return self._tell(replace(state, unclear=0))
@@ -425,8 +425,9 @@ class Conversation:
                 return Expectation("identifier", self._number_spoken, self._number_keyed, self._number_understood)
 
     def _number_spoken(self, reading: Reading) -> Completeness:
+        """Who has greeted draws breath, and says his number."""
         if reading.intent is not None:
-            return Completeness.COMPLETE
+            return Completeness.INCOMPLETE if reading.intent == "greeting" else Completeness.COMPLETE
         keyed = self._number_keyed(reading.digits)
         return Completeness.FINAL if keyed is Completeness.COMPLETE else keyed
 

@@ -40,7 +40,7 @@ TAG_FORMAT = "voicebot/1.0"
 INTENTS = frozenset(
     {
         *("yes", "no", "repeat", "another", "operator", "end", "help", "back", "invoices"),
-        *("unknown_number", "unknown_code"),
+        *("unknown_number", "unknown_code", "greeting"),
     }
 )
 """The intents that a tag may name."""
