@@ -18,7 +18,7 @@ import random
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,9 @@ from voicebot.acoustics.corpora import sound_effects
 from voicebot.acoustics.graph import CONFIDENCE, record_file
 from voicebot.acoustics.speech import SPEECH_RATE_HZ
 from voicebot.audio.sound import TELEPHONE_RATE_HZ, Sound
+from voicebot.evaluation.recordings import Recording
+from voicebot.evaluation.scoring import Said
+from voicebot.evaluation.trials import said_in
 from voicebot.hearing.confidence import Calibration, Evidence, format_calibrations
 from voicebot.hearing.recognizer import Reading
 from voicebot.hearing.vosk_recognizer import Hypothesis, VoskRecognizer, calibrated, plain_confidence, readings_of
@@ -56,13 +59,8 @@ class Utterance:
 
     path: Path
     grammar: str
-    digits: str = ""
-    intent: str = ""
+    said: Said = field(default_factory=Said)
     voice: str = ""
-
-    @property
-    def is_answer(self) -> bool:
-        return bool(self.digits or self.intent)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +72,7 @@ class Heard:
     levels_db: NDArray[np.float64]
 
     def is_right(self, reading: Reading) -> bool:
-        return (reading.digits, reading.intent or "") == (self.utterance.digits, self.utterance.intent)
+        return self.utterance.said.is_meant_by(reading)
 
     def evidence(self, grammar: Grammar) -> Iterator[tuple[Evidence, bool]]:
         """The evidence for each reading that means something, and whether it is right."""
@@ -108,18 +106,14 @@ def utterances(folder: Path, grammars: dict[str, Grammar]) -> list[Utterance]:
         if not path.is_relative_to(folder) or not path.is_file():
             continue
         grammar = row.get("grammar") or "identifier"
+        if grammar not in grammars:
+            continue
         voice = row.get("voice") or row.get("speaker") or ""
-        digits, intent = row.get("digits") or "", row.get("intent") or ""
-        if "digits" not in row:
-            words = re.findall(r"[а-я]+", row["text"].lower())
-            meaning = grammars[grammar].interpret(words) if words else None
-            if meaning is not None:
-                digits, intent = meaning.digits, meaning.intent or ""
-            elif _NUMERAL.search(row["text"].lower()):
-                continue
-        if digits or intent:
-            found.append(Utterance(path, grammar, digits, intent, voice))
-        else:
+        text = row["text"] if "digits" in row else " ".join(re.findall(r"[а-я]+", row["text"].lower()))
+        said = said_in(Recording(path, text, row.get("digits"), row.get("intent")), grammars[grammar])
+        if said.has_answer:
+            found.append(Utterance(path, grammar, said, voice))
+        elif "digits" in row or not _NUMERAL.search(row["text"].lower()):
             # Other words are no answer to any question; what is one to some question is not known to be none here.
             found += [Utterance(path, name, voice=voice) for name in grammars]
     return found
@@ -177,7 +171,7 @@ class Ears:
             found = [u for u in utterances(folder, self.grammars) if u.grammar in self.grammars]
             random.Random(seed).shuffle(found)
             chosen += found[: self.most]
-        answered = {u.grammar for u in chosen if u.is_answer}
+        answered = {u.grammar for u in chosen if u.said.has_answer}
         chosen = [u for u in chosen if u.grammar in answered]
         voices = [wave for wave in map(loaded, [u.path for u in chosen[:30]]) if len(wave)]
         line = telephone.Line(voices, [])
@@ -206,10 +200,10 @@ FEWEST = 60
 def fitted(heard: Sequence[Heard], grammar: Grammar) -> Calibration | None:
     """The logistic model of all readings, by Newton's method; None where there is too little to learn from."""
     rows, right, weights = [], [], []
-    answers = sum(one.utterance.is_answer for one in heard)
+    answers = sum(one.utterance.said.has_answer for one in heard)
     others = len(heard) - answers
     for one in heard:
-        weight = (1 - NOISE_SHARE) / max(answers, 1) if one.utterance.is_answer else NOISE_SHARE / max(others, 1)
+        weight = (1 - NOISE_SHARE) / max(answers, 1) if one.utterance.said.has_answer else NOISE_SHARE / max(others, 1)
         for evidence, correct in one.evidence(grammar):
             rows.append(astuple(evidence))
             right.append(float(correct))
@@ -278,7 +272,7 @@ def check(heard: Sequence[Heard], grammar: Grammar, calibration: Calibration | N
     draws = [rng.integers(0, len(right), len(right)) for _ in range(300)]
     low, high = np.percentile([calibration_error(confidence[d], right[d]) for d in draws], (2.5, 97.5))
     console.print(f"expected calibration error {calibration_error(confidence, right):.3f} (95 % {low:.3f}–{high:.3f})")
-    none = [r for one, r in zip(heard, first, strict=True) if not one.utterance.is_answer]
+    none = [r for one, r in zip(heard, first, strict=True) if not one.utterance.said.has_answer]
     sure = sum(bool(r.text) and r.confidence >= 0.5 for r in none)
     digits = sum(bool(r.digits) and r.confidence >= 0.5 for r in none)
     lost = sum(r and c < 0.5 for c, r in said)

@@ -24,11 +24,12 @@ from rich.progress import track
 from speakers import CZECH_VOICES, DEVELOPMENT_STYLES, TEST_STYLES, FestivalSpeaker, KokoroSpeaker, Speaker
 from utterances import COLUMNS, Item, Row, read_table, write_table
 
+from voicebot.acoustics.texts import draw_phrase
 from voicebot.audio.wav import write_wav
 from voicebot.errors import VoicebotError
 from voicebot.language.dictation import IN_GROUPS, MANNERS, ways_to_say
 from voicebot.language.numbers import digits as digit_words
-from voicebot.language.srgs import load_grammar
+from voicebot.language.srgs import Grammar, load_grammar
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent
@@ -98,6 +99,32 @@ def phrases(speakers: Sequence[Speaker], times: int, seed: int) -> Iterator[Item
                 yield spoken(speaker, wanted, speed)
 
 
+def codes_and_invoices(speakers: Sequence[Speaker], each: int, seed: int) -> Iterator[Item]:
+    """Authorisation codes, half of them in groups, and choices of an invoice, `each` of each kind by every speaker."""
+    for speaker in speakers:
+        rng = random.Random(f"{seed} {speaker.name} codes")
+        for name in ("code", "invoice"):
+            grammar = _grammar(name)
+            done = 0
+            while done < each:
+                words = draw_phrase(grammar.automaton, rng)
+                meaning = grammar.interpret(words) if words else None
+                if meaning is None or meaning.intent or (name == "code" and len(meaning.digits) != 6):
+                    continue
+                said = " ".join(words)
+                if name == "code" and done % 2:
+                    size = rng.choice((1, 2, 3))
+                    said = ", ".join(" ".join(words[at : at + size]) for at in range(0, len(words), size))
+                done += 1
+                row = Row(" ".join(words), meaning.digits, grammar=name, manner=name)
+                yield spoken(speaker, row, rng.choice(SPEEDS), said)
+
+
+@cache
+def _grammar(name: str) -> Grammar:
+    return load_grammar(REPOSITORY / "grammars" / f"{name}.grxml")
+
+
 def other_words(speaker: Speaker, count: int, seed: int) -> Iterator[Item]:
     """Bulgarian words that answer nothing: no part of a grammar, no numeral."""
     rng = random.Random(f"{seed} {speaker.name} words")
@@ -113,7 +140,7 @@ def other_words(speaker: Speaker, count: int, seed: int) -> Iterator[Item]:
 def sentences(speakers: Sequence[Speaker], each: int, seed: int) -> Iterator[Item]:
     """Everyday sentences that answer nothing, each said by as many speakers."""
     rng = random.Random(f"{seed} sentences")
-    grammars = [load_grammar(REPOSITORY / "grammars" / f"{name}.grxml") for name in ("identifier", "confirm", "menu")]
+    grammars = [_grammar(name) for name in ("identifier", "confirm", "menu")]
     for text in tomllib.loads(TEXTS.read_text(encoding="utf-8"))["everyday"]:
         if not any(grammar.meanings(text.replace("-", " ").split()) for grammar in grammars):
             for speaker in rng.sample(speakers, each):
@@ -199,6 +226,11 @@ def development_numbers(sources: Sources) -> Iterator[Item]:
         yield spoken(rng.choice(speakers), row, rng.choice(SPEEDS))
 
 
+def development_codes(sources: Sources) -> Iterator[Item]:
+    """Codes and choices of invoices said by the development styles."""
+    yield from codes_and_invoices(sources.kokoro(DEVELOPMENT_STYLES), 12, 1)
+
+
 def development_people(sources: Sources) -> Iterator[Item]:
     """People of six languages who say digits, voices of training: they show what costs do to accents."""
     for language in ("ru", "sr", "sl", "cs", "sk", "pl"):
@@ -214,6 +246,11 @@ def test_strings(sources: Sources) -> Iterator[Item]:
 def test_phrases(sources: Sources) -> Iterator[Item]:
     """Answers and commands said by the test speakers."""
     yield from phrases(sources.test_speakers, 2, 2)
+
+
+def test_codes(sources: Sources) -> Iterator[Item]:
+    """Codes and choices of invoices said by Kokoro's test styles; Festival's voices lack sounds of most letters."""
+    yield from codes_and_invoices(sources.kokoro(TEST_STYLES), 10, 2)
 
 
 def test_numbers(sources: Sources) -> Iterator[Item]:
@@ -267,11 +304,13 @@ def no_speech(sources: Sources) -> Iterator[Item]:
 MAKERS: Mapping[str, Callable[[Sources], Iterator[Item]]] = {
     "development": development,
     "development-numbers": development_numbers,
+    "development-codes": development_codes,
     "development-people": development_people,
     "strings": test_strings,
     "phrases": test_phrases,
     "words": test_words,
     "numbers": test_numbers,
+    "codes-invoices": test_codes,
     "neural": neural,
     "people-uk": people_uk,
     "people-mk": people_mk,

@@ -55,6 +55,12 @@ def test_a_data_set_of_common_voice_is_read_as_it_is(tmp_path: Path) -> None:
     assert read_sound(row.path).duration_ms == pytest.approx(1000, abs=100)
 
 
+def test_a_code_has_letters_too(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", speechlike(500))
+    (tmp_path / "index.tsv").write_text("path\tdigits\tgrammar\na.wav\tA5 BE23\tcode\n", encoding="utf-8")
+    assert read_set(tmp_path)[0].digits == "A5BE23"
+
+
 @pytest.mark.parametrize(
     "content, reason",
     [
@@ -65,6 +71,7 @@ def test_a_data_set_of_common_voice_is_read_as_it_is(tmp_path: Path) -> None:
         ("path\ttext\nb.wav\tда\n", "line 2: there is no file"),
         ("path\ttext\n\tда\n", "line 2: the path is missing"),
         ("path\tdigits\na.wav\tтри\n", "something else than digits"),
+        ("path\tdigits\na.wav\tA5BE23\n", "something else than digits"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_told_in_one_sentence(folder: Path, content: str, reason: str) -> None:

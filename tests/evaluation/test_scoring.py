@@ -64,6 +64,14 @@ def test_a_number_heard_where_an_answer_was_given_is_wrong() -> None:
     assert figures.intents.hits == 0 and figures.strings.count == 0
 
 
+def test_an_invoice_is_right_by_place_and_month() -> None:
+    march = Said(words=("за", "март"), month=3)
+    heard = [Reading("за март", 0.9, month=3), Reading("за май", 0.9, month=5), Reading("трета", 0.9, ordinal=3)]
+    figures = Figures([trial(march, reading) for reading in heard] + [trial(Said(), heard[0])])
+    assert (figures.choices.hits, figures.choices.count) == (1, 3)
+    assert figures.without_answer == [figures.trials[3]]
+
+
 def test_words_count_where_something_should_be_understood() -> None:
     said = Said("30", words=("три", "нула"))
     other = Said(words=("котка",))

@@ -40,6 +40,14 @@ def test_an_answer_is_understood_from_its_words() -> None:
     assert said_in(Recording(Path("a.wav"), "Точно така."), grammar("confirm")).intent == "yes"
 
 
+def test_an_invoice_is_chosen_by_its_words() -> None:
+    assert said_in(Recording(Path("a.wav"), "за месец март"), grammar("invoice")).choice == (None, 3)
+    assert said_in(Recording(Path("a.wav"), "последната", digits="", intent=""), grammar("invoice")).choice == (
+        -1,
+        None,
+    )
+
+
 def test_figures_have_no_words_to_be_held_against() -> None:
     assert said_in(Recording(Path("a.wav"), "1000001"), grammar("identifier")) == Said("1000001", None, None)
 

@@ -46,7 +46,8 @@ class Recording:
     text: str | None = field(default=None, repr=False)
     """What is said, in words; "" when nothing is, None when the table does not tell."""
     digits: str | None = field(default=None, repr=False)
-    """The digits that are said; "" when none are, None when the table has no such column."""
+    """The digits that are said, or the digits and letters of a code; "" when none are, None when the table has no such
+    column."""
     intent: str | None = None
     """The intent that is expressed; None when the table does not tell."""
     grammar: str | None = None
@@ -118,17 +119,18 @@ def _recording(row: Mapping[str | None, str | None], table: Path, line: int) -> 
     sound = next((place for place in places if place.is_file()), None)
     if sound is None:
         raise SetError(f"{table}, line {line}: there is no file {places[0]}.")
-    digits = cell("digits")
+    digits, grammar = cell("digits"), cell("grammar")
     if digits is not None:
         digits = digits.translate(_DIGIT_SEPARATORS)
-        if digits and not (digits.isascii() and digits.isdecimal()):
+        fits = str.isalnum if grammar == "code" else str.isdecimal
+        if digits and not (digits.isascii() and fits(digits)):
             raise SetError(f'{table}, line {line}: the column "digits" holds something else than digits.')
     return Recording(
         sound,
         cell("text"),
         digits,
         cell("intent"),
-        cell("grammar") or None,
+        grammar or None,
         cell("voice") or "",
         cell("line") or "",
         cell("snr") or "",

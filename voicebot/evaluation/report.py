@@ -54,6 +54,7 @@ MEASURES: Mapping[str, str] = {
     "words": "word errors",
     "intents": "answers right",
     "intents_taken": "answers right and sure enough",
+    "choices": "invoices chosen right",
     "no_as_yes": "no taken for yes",
     "false_numbers": "no answer, taken for a customer's number",
     "false_digits": "no answer, digits heard",
@@ -62,7 +63,7 @@ MEASURES: Mapping[str, str] = {
 }
 """What is reported: attributes of `Figures` with their headings."""
 
-CHIEF = ("strings", "digits", "intents", "no_as_yes", "false_numbers", "false_digits", "false_intents")
+CHIEF = ("strings", "digits", "intents", "choices", "no_as_yes", "false_numbers", "false_digits", "false_intents")
 """Those that stand in comparisons."""
 
 
@@ -194,8 +195,12 @@ def _cell(measure: Share | ErrorRate) -> str:
 
 
 def confusion_table(figures: Figures) -> Table:
-    """Digits said (lines) and heard (columns); in the last line those put in, in the last column those left out."""
-    signs = [*"0123456789", NOTHING]
+    """Digits said (lines) and heard (columns); in the last line those put in, in the last column those left out.
+
+    The letters of codes that were said or heard have lines and columns of their own.
+    """
+    letters = {sign for pair in figures.confusion for sign in pair if sign.isalpha()}
+    signs = [*"0123456789", *sorted(letters), NOTHING]
     table = Table("said", *(sign or "left out" for sign in signs), title="digits")
     for said in signs:
         counts = [figures.confusion[said, heard] for heard in signs]

@@ -29,11 +29,25 @@ class Said:
     """The intent that is expressed, None for none."""
     words: tuple[str, ...] | None = field(default=None, repr=False)
     """The words that are said; None when they are not known."""
+    ordinal: int | None = None
+    """Which of a list is chosen, as in `Reading`."""
+    month: int | None = None
+    """Which month is named, as in `Reading`."""
+
+    @property
+    def choice(self) -> tuple[int | None, int | None]:
+        """The invoice that is chosen: its place in the list, its month."""
+        return self.ordinal, self.month
 
     @property
     def has_answer(self) -> bool:
         """Whether anything is said that should be understood."""
-        return bool(self.digits or self.intent)
+        return bool(self.digits or self.intent) or self.choice != (None, None)
+
+    def is_meant_by(self, reading: Reading) -> bool:
+        """Whether a reading means what was said."""
+        meant = (reading.digits, reading.intent, (reading.ordinal, reading.month))
+        return meant == (self.digits, self.intent, self.choice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,7 @@ class Trial:
     @property
     def right(self) -> bool:
         """Whether the best reading means what was said."""
-        return self.best.digits == self.said.digits and self.best.intent == self.said.intent
+        return self.said.is_meant_by(self.best)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +239,12 @@ class Figures:
         """Answers and commands that are right and of enough confidence to be acted on."""
         taken = sum(t.right and t.best.confidence >= self.thresholds.of(t.best.intent) for t in self.with_intent)
         return Share(taken, len(self.with_intent))
+
+    @cached_property
+    def choices(self) -> Share:
+        """Invoices chosen by their place or month whose best reading is right, whatever its confidence."""
+        chosen = [trial for trial in self.trials if trial.said.choice != (None, None)]
+        return Share(sum(trial.right for trial in chosen), len(chosen))
 
     @cached_property
     def no_as_yes(self) -> Share:

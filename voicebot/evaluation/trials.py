@@ -31,7 +31,7 @@ def said_in(recording: Recording, grammar: Grammar) -> Said:
     meaning = (grammar.interpret(words) if words and not figures else None) or Meaning(digits=figures)
     digits = meaning.digits if recording.digits is None else recording.digits
     intent = meaning.intent if recording.intent is None else recording.intent or None
-    return Said(digits, intent, None if figures else words)
+    return Said(digits, intent, None if figures else words, meaning.ordinal, meaning.month)
 
 
 def hear(
