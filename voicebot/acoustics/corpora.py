@@ -197,9 +197,12 @@ def pronounce(text: str, language: str) -> Words:
     """How espeak-ng says `text`; nothing for a language that it does not know."""
     voice = corpus_table()["espeak_voices"].get(language, language).lower()
     try:
-        return words_of_ipa(espeak_ipa(text, voice, stress_table() if language == "bg" else None))
+        ipa = espeak_ipa(text, voice, stress_table() if language == "bg" else None)
     except (RuntimeError, ValueError):
         return ()
+    for sign, meant in corpus_table()["espeak_signs"].get(language, {}).items():
+        ipa = ipa.replace(sign, meant)
+    return words_of_ipa(ipa)
 
 
 def _read(path: Path) -> Samples:

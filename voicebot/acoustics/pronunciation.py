@@ -26,10 +26,14 @@ def ipa_table() -> Mapping[str, str]:
 def phones_of_ipa(ipa: str) -> Phones:
     """The phones of one word in IPA; stress, length and signs that are no sounds are left out.
 
-    Palatalised consonants become plain ones; a sign that follows itself is one long sound.
+    Palatalised and palatal consonants become plain ones, before a vowel that is not front with "j" behind them, as
+    Bulgarian has it. A Czech ř is two sounds. A sign that follows itself is one long sound.
     """
     table = ipa_table()
-    letters = "".join(c for c in unicodedata.normalize("NFD", ipa) if c not in "\u0361\u200d" and not _is_mark(c))
+    whole = unicodedata.normalize("NFD", ipa)
+    for sign, meant in _WITH_MARKS.items():
+        whole = whole.replace(sign, meant)
+    letters = "".join(c for c in whole if c not in "\u0361\u200d" and not _is_mark(c))
     phones: list[str] = []
     place = 0
     while place < len(letters):
@@ -40,12 +44,20 @@ def phones_of_ipa(ipa: str) -> Phones:
             continue
         if sign in table and not (place and letters[place - 1] == sign):
             phones.append(table[sign])
+        if sign in _PALATAL and pair[1:] in _NOT_FRONT:
+            phones.append("j")
         place += 1
     return tuple(phones)
 
 
+_WITH_MARKS = {"c\u0327": "x", "r\u031d\u030a": "rʃ", "r\u031d": "rʒ"}
+"""Signs whose marks make another sound of them: ç, ř without and with voice."""
+_PALATAL = frozenset("ʲɲʎcɟ")
+_NOT_FRONT = frozenset("aɑɒɐəɤʌɜoɔɵuʊʉ")
+
+
 def _is_mark(sign: str) -> bool:
-    return unicodedata.category(sign) in ("Mn", "Lm") and sign not in "ʰ"
+    return unicodedata.category(sign) in ("Mn", "Lm") and sign not in "ʰʲ"
 
 
 def words_of_ipa(ipa: str) -> Words:
