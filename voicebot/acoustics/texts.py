@@ -6,16 +6,19 @@ import math
 import random
 import re
 import tomllib
+from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from babel.dates import get_month_names
 
+from voicebot.language import dates
 from voicebot.language.dictation import IN_GROUPS, MANNERS, ways_to_say
-from voicebot.language.numbers import ordinal, spell
+from voicebot.language.numbers import spell
 from voicebot.language.srgs import Grammar, WordAutomaton
 
 _ORDINARY_WORD = re.compile("[а-я]{3,12}")
@@ -36,16 +39,16 @@ SHORT_FIRST: Shares = {
 """The mixture for telephone answers: mostly digits and short answers, some of everything else."""
 
 CONNECTED: Shares = {
-    "string": 0.28,
-    "dictated": 0.15,
-    "digits": 0.09,
+    "string": 0.26,
+    "dictated": 0.14,
+    "digits": 0.08,
     "spelled digits": 0.06,
     "framed digits": 0.03,
     "answer": 0.14,
     "phrase": 0.10,
     "number": 0.04,
     "everyday": 0.05,
-    "date": 0.06,
+    "date": 0.10,
 }
 """The mixture for voices that speak fluently: whole numbers above all, because neighbours change each other."""
 
@@ -126,11 +129,17 @@ class TextSource:
         return " ".join(spell(rng.randint(10, 999), "bg", gender) for _ in range(rng.randint(1, 2)))  # type: ignore[arg-type]
 
     def _date(self, rng: random.Random) -> str:
-        """A day, or months one behind the other: half of them those that differ by one sound."""
-        all_months = list(get_month_names("wide", locale="bg").values())
-        months = [rng.choice(all_months if rng.random() < 0.5 else ["юни", "юли"]) for _ in range(3)]
-        if rng.random() < 0.5:
-            return f"{ordinal(rng.randint(1, 31))} {months[0]}"
+        """A day, a moment, or months one behind the other: half of them those that are taken for each other."""
+        first, *others = (rng.choice(range(1, 13) if rng.random() < 0.5 else (3, 5, 6, 7)) for _ in range(3))
+        year, chance = rng.randint(2026, 2029), rng.random()
+        day = rng.randint(1, monthrange(year, first)[1])
+        if chance < 0.55:
+            return dates.spell(date(year, first, day), with_year=rng.random() < 0.4)
+        if chance < 0.7:
+            hour, minute = rng.randint(0, 23), rng.randint(0, 59)
+            return dates.spell_moment(datetime(year, first, day, hour, minute, tzinfo=dates.LOCAL_TIME))
+        names = get_month_names("wide", locale="bg")
+        months = [names[month] for month in (first, *others)]
         return f"{rng.choice(self.lists['months before'])} {' '.join(months[: rng.randint(1, 3)])}"
 
 
