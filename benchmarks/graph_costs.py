@@ -58,13 +58,12 @@ def hear_with(model: Path, sets: Path, name: str, every: int, costs: Costs) -> l
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("grammar", help="identifier, confirm or menu")
+    parser.add_argument("grammar", help="identifier, confirm, menu, code or invoice")
     parser.add_argument("tries", nargs="+", metavar="NAME=VALUE...", help="costs of one try")
     parser.add_argument("--model", type=Path, default=REPOSITORY / "models" / "bg-telephone")
     parser.add_argument("--sets", type=Path, default=SETS)
-    parser.add_argument(
-        "--set", choices=("development", "development-numbers", "development-people"), default="development"
-    )
+    sets = ("development", "development-numbers", "development-codes", "development-people")
+    parser.add_argument("--set", choices=sets, default="development")
     parser.add_argument("--every", type=int, default=1, help="hear every so manyth utterance")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
@@ -89,6 +88,7 @@ def add_rows(table: Table, costs: Costs, heard: list[Heard], names: list[str]) -
     kinds = {
         "numbers, right": (lambda h: h.length > 0, lambda f: share(f.strings)),
         "intents, right": (lambda h: h.trial.said.intent is not None, lambda f: share(f.intents)),
+        "invoices, right": (lambda h: h.trial.said.choice != (None, None), lambda f: share(f.choices)),
         "nothing, digits": (lambda h: answers_nothing(h.row), lambda f: share(f.false_digits)),
         "nothing, intents": (lambda h: answers_nothing(h.row), lambda f: share(f.false_intents)),
     }

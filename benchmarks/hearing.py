@@ -134,7 +134,7 @@ def asked_for(row: Mapping[str, str]) -> str:
 
 
 def answers_nothing(row: Mapping[str, str]) -> bool:
-    return not row["digits"] and not row["intent"]
+    return not row["digits"] and not row["intent"] and row["grammar"] != "invoice"
 
 
 def hear_set(task: Task) -> list[Heard]:
