@@ -8,7 +8,15 @@ import pytest
 
 from voicebot.acoustics.features import BINS
 from voicebot.acoustics.graph import position_phone
-from voicebot.acoustics.nnet3 import AcousticModel, AffineLayer, NetworkFileError, mixed, read_model, write_model
+from voicebot.acoustics.nnet3 import (
+    AcousticModel,
+    AffineLayer,
+    NetworkFileError,
+    factored,
+    mixed,
+    read_model,
+    write_model,
+)
 from voicebot.language.phones import PHONES
 
 
@@ -22,6 +30,9 @@ def _tiny(seed: int = 0) -> AcousticModel:
     layers = (
         layer((-1, 0, 1), BINS, 6),
         layer((-3, 0, 3), 6, 6, residual=True),
+        replace(
+            layer((-3, 0), 6, 4), bias=rng.standard_normal(6), expansion=rng.standard_normal((6, 4)), residual=True
+        ),
         layer((0,), 6, len(PHONES), relu=False),
     )
     return AcousticModel(layers, np.full(len(PHONES), 1 / len(PHONES)))
@@ -35,8 +46,8 @@ def test_what_is_read_computes_what_was_written(tmp_path: Path) -> None:
     model = _tiny()
     write_model(model, tmp_path, 0.5)
     read = read_model(tmp_path / "am" / "final.mdl")
-    assert [(one.offsets, one.relu, one.residual) for one in read.layers] == [
-        (one.offsets, one.relu, one.residual) for one in model.layers
+    assert [(one.offsets, one.relu, one.residual, one.weights.shape) for one in read.layers] == [
+        (one.offsets, one.relu, one.residual, one.weights.shape) for one in model.layers
     ]
     assert np.abs(read.compute(_features()) - model.compute(_features())).max() < 1e-4
     assert read.priors == pytest.approx(model.priors, rel=1e-5)
@@ -49,7 +60,7 @@ def test_an_output_comes_for_every_third_frame_and_sums_to_one() -> None:
 
 
 def test_a_layer_is_an_affine_function_of_its_frames() -> None:
-    first, second, third = _tiny().layers
+    first, second, factored, third = _tiny().layers
     features = _features(9).astype(np.float64)
     features[0] = features[1]  # beyond the beginning the first frame repeats
     hidden = {}
@@ -62,6 +73,10 @@ def test_a_layer_is_an_affine_function_of_its_frames() -> None:
     expected = logits - np.log(np.exp(logits).sum())
     found = AcousticModel((first, second, third), np.zeros(0)).compute(features[1:].astype(np.float32))
     assert found[1] == pytest.approx(expected, abs=1e-5)
+    assert factored.expansion is not None
+    whole = replace(factored, weights=factored.expansion @ factored.weights, expansion=None)
+    models = [AcousticModel((first, second, layer, third), np.zeros(0)) for layer in (factored, whole)]
+    assert models[0].compute(_features()) == pytest.approx(models[1].compute(_features()), abs=1e-9)
 
 
 @pytest.mark.parametrize("shipped", [False, True])
@@ -93,19 +108,38 @@ def test_vosk_is_told_the_scale_and_the_features(tmp_path: Path) -> None:
 
 def test_a_mixture_lies_between_its_models() -> None:
     first, second = _tiny(0), _tiny(5)
-    assert np.allclose(mixed(first, second, 0.0).compute(_features()), first.compute(_features()))
-    assert np.allclose(mixed(first, second, 1.0).compute(_features()), second.compute(_features()))
-    half = mixed(first, second, 0.5).layers[1]
-    assert np.allclose(half.weights, (first.layers[1].weights + second.layers[1].weights) / 2)
-    assert np.allclose(half.bias, (first.layers[1].bias + second.layers[1].bias) / 2)
+    inputs = [_features(200)]
+    for share, model in ((0.0, first), (1.0, second)):
+        assert np.allclose(
+            mixed(first, second, share, inputs).compute(_features()), model.compute(_features()), atol=1e-3
+        )
+    half = mixed(first, second, 0.5, inputs)
+    assert np.allclose(half.layers[1].weights, (first.layers[1].weights + second.layers[1].weights) / 2)
+    assert np.allclose(half.layers[2].bias, (first.layers[2].bias + second.layers[2].bias) / 2)
+    assert half.layers[2].weights.shape == second.layers[2].weights.shape
 
 
-def test_a_layer_that_only_the_second_model_has_fades_in() -> None:
-    first, second = _tiny(0), _tiny(5)
-    *begin, last = second.layers
-    longer = replace(second, layers=(*begin, _tiny(7).layers[1], last))
-    assert np.allclose(mixed(first, longer, 0.0).compute(_features()), first.compute(_features()))
-    assert np.allclose(mixed(first, longer, 1.0).compute(_features()), longer.compute(_features()))
+def test_layers_are_mixed_whole_although_their_halves_differ() -> None:
+    model = _tiny()
+    part = model.layers[2]
+    assert part.expansion is not None
+    turned = replace(part, weights=-2.0 * part.weights[::-1], expansion=-0.5 * part.expansion[:, ::-1])
+    same = replace(model, layers=(*model.layers[:2], turned, model.layers[3]))
+    found = mixed(model, same, 0.5, [_features(200)]).compute(_features())
+    assert np.allclose(found, model.compute(_features()), atol=1e-3)
+
+
+def test_a_layer_is_parted_where_it_costs_least() -> None:
+    rng = np.random.default_rng(4)
+    seen = rng.standard_normal((300, BINS)) * np.where(np.arange(BINS) < 5, 1.0, 0.01)
+    whole = AffineLayer((0,), rng.standard_normal((8, BINS)), rng.standard_normal(8), relu=False)
+    model = AcousticModel((whole,), np.zeros(0), softmax=False)
+    (parted,) = factored(model, [5], [seen]).layers
+    assert parted.weights.shape == (5, BINS) and parted.expansion is not None
+    error = np.abs(parted.compute(seen) - whole.compute(seen)).max()
+    plain = np.linalg.svd(whole.weights)
+    truncated = replace(whole, weights=plain[0][:, :5] * plain[1][:5] @ plain[2][:5])
+    assert error < 0.2 < np.abs(truncated.compute(seen) - whole.compute(seen)).max()
 
 
 def test_models_of_other_layers_are_not_mixed() -> None:
@@ -113,4 +147,4 @@ def test_models_of_other_layers_are_not_mixed() -> None:
     moved = replace(second, layers=(replace(second.layers[0], offsets=(-2, 0, 2)), *second.layers[1:]))
     for other in (moved, replace(second, layers=second.layers[1:])):
         with pytest.raises(NetworkFileError, match="trained further"):
-            mixed(first, other, 0.5)
+            mixed(first, other, 0.5, [_features()])

@@ -24,7 +24,7 @@ def _examples() -> list[Example]:
 
 def _network() -> Tdnn:
     torch.manual_seed(1)
-    return Tdnn(8)
+    return Tdnn(8, 4)
 
 
 class _Interrupted(Exception):

@@ -19,9 +19,6 @@ TOLERANCE = 2e-3
 """Largest difference between a score of PyTorch and one computed from the file (single precision, six
 digits)."""
 
-_NEW_WEIGHT = 0.1
-"""With which a new layer's normalised values begin: hardly any, but enough to learn."""
-
 
 class ExportError(VoicebotError):
     """A model file that does not compute what the network computes."""
@@ -35,17 +32,20 @@ def folded_layers(network: Tdnn) -> tuple[AffineLayer, ...]:
     deviation = network.deviation.double().numpy().reshape(-1)
     for number, shape in enumerate(network.layers):
         convolution, norm = network.convolutions[number], network.norms[number]
-        weights = _numbers(convolution.weight)
-        bias = _numbers(convolution.bias)
-        if number == 0:
-            weights = weights / deviation[None, :, None]
-            bias = bias - np.einsum("oik,i->o", weights, mean)
         gain = _numbers(norm.weight) / np.sqrt(_numbers(norm.running_var) + norm.eps)
-        weights = weights * gain[:, None, None]
+        expansion = None
+        if isinstance(convolution, nn.Conv1d):
+            weights = _numbers(convolution.weight) / deviation[None, :, None]
+            bias = _numbers(convolution.bias) - np.einsum("oik,i->o", weights, mean)
+            weights = weights * gain[:, None, None]
+        else:
+            narrow, wide = convolution
+            weights, bias = _numbers(narrow.weight), _numbers(wide.bias)
+            expansion = _numbers(wide.weight)[:, :, 0] * gain[:, None]
         bias = (bias - _numbers(norm.running_mean)) * gain + _numbers(norm.bias)
         taps = [(place * shape.dilation - shape.before) * rate for place in range(shape.kernel)]
         spliced = np.concatenate([weights[:, :, place] for place in range(shape.kernel)], axis=1)
-        layers.append(AffineLayer(tuple(taps), spliced, bias, residual=shape.residual))
+        layers.append(AffineLayer(tuple(taps), spliced, bias, residual=shape.residual, expansion=expansion))
         rate *= shape.stride
     output = network.output if network.likelihood is None else network.likelihood
     layers.append(AffineLayer((0,), _numbers(output.weight)[:, :, 0], _numbers(output.bias), relu=False))
@@ -56,7 +56,6 @@ def unfolded(model: AcousticModel, inputs: torch.Tensor) -> Tdnn:
     """A network that computes what a model file does, to be trained further.
 
     Each batch norm gets mean and deviation of what its layer gives for `inputs`, so that it changes nothing at first.
-    Layers that the file lacks behind its own begin anew, and with little weight.
 
     Args:
         model: with layers such as `Tdnn` has them, its outputs log-likelihoods that were trained on sequences.
@@ -65,38 +64,40 @@ def unfolded(model: AcousticModel, inputs: torch.Tensor) -> Tdnn:
     Raises:
         ExportError: the file holds another kind of network.
     """
-    *hidden_layers, last = model.layers
-    network = Tdnn(len(last.weights[0]), outputs=len(last.bias))
-    *wanted, _ = (layer.offsets for layer in folded_layers(network))
-    old = len(hidden_layers)
-    new = network.layers[old:]
-    if model.softmax or [layer.offsets for layer in hidden_layers] != wanted[:old] or not all(x.residual for x in new):
+    first, *factored, last = model.layers
+    ranks = {len(layer.weights) for layer in factored if layer.expansion is not None}
+    network = Tdnn(len(first.bias), max(ranks, default=1), outputs=len(last.bias))
+    offsets = [layer.offsets for layer in model.layers]
+    if model.softmax or offsets != [layer.offsets for layer in folded_layers(network)] or len(ranks) != 1:
         raise ExportError("Only a model of the same layers that was trained on sequences can be trained further.")
     features = inputs.permute(0, 2, 1).reshape(-1, inputs.shape[1]).numpy()
     network.set_normalisation(features)
     network.add_likelihoods(np.ones(len(last.bias)))
     assert network.likelihood is not None
     with torch.no_grad():
-        for number, (shape, layer) in enumerate(zip(network.layers[:old], hidden_layers, strict=True)):
-            weights = torch.from_numpy(layer.weights).reshape(network.width, shape.kernel, -1).permute(0, 2, 1)
-            bias = torch.from_numpy(layer.bias)
-            if number == 0:
-                bias = bias + torch.einsum("oik,i->o", weights, network.mean[:, 0].double())
-                weights = weights * network.deviation.double()
-            network.convolutions[number].weight.copy_(weights)
-            network.convolutions[number].bias.copy_(bias)
+        weights = _taps(first)
+        mean = torch.einsum("oik,i->o", weights, network.mean[:, 0].double())
+        network.convolutions[0].weight.copy_(weights * network.deviation.double())
+        network.convolutions[0].bias.copy_(torch.from_numpy(first.bias) + mean)
+        for (narrow, wide), layer in zip(network.convolutions[1:], factored, strict=True):
+            assert layer.expansion is not None
+            narrow.weight.copy_(_taps(layer))
+            wide.weight.copy_(torch.from_numpy(layer.expansion).unsqueeze(2))
+            wide.bias.copy_(torch.from_numpy(layer.bias))
         pairs = zip(network.convolutions, network.norms, strict=True)
         hooks = [convolution.register_forward_hook(partial(_neutralise, norm)) for convolution, norm in pairs]
         network.eval().hidden(inputs, past=False)
         for hook in hooks:
             hook.remove()
-        for norm in network.norms[old:]:
-            norm.weight.fill_(_NEW_WEIGHT)
-            norm.bias.zero_()
         for output in (network.output, network.likelihood):
             output.weight.copy_(torch.from_numpy(last.weights).unsqueeze(2))
             output.bias.copy_(torch.from_numpy(last.bias))
     return network
+
+
+def _taps(layer: AffineLayer) -> torch.Tensor:
+    """The weights of a layer as those of a convolution, shape (outputs, inputs, offsets)."""
+    return torch.from_numpy(layer.weights).reshape(len(layer.weights), len(layer.offsets), -1).permute(0, 2, 1)
 
 
 def _neutralise(norm: nn.BatchNorm1d, convolution: nn.Module, inputs: object, outputs: torch.Tensor) -> None:

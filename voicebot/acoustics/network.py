@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from voicebot.acoustics.features import BINS, SUBSAMPLING, Features
+from voicebot.errors import VoicebotError
 from voicebot.language.phones import PHONES
 
 
@@ -80,20 +81,23 @@ def context(layers: tuple[LayerShape, ...] = LAYERS, *, backward: bool = True) -
 class Tdnn(nn.Module):
     """Convolutions, each with batch norm and ReLU behind it; then one affine layer to the phones.
 
-    The features are normalised inside, by the mean and deviation that were measured before training.
+    All convolutions but the first are two: one over time to `rank` values, one from them to `width`. The features are
+    normalised inside, by the mean and deviation that were measured before training.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, width: int, layers: tuple[LayerShape, ...] = LAYERS, outputs: int = len(PHONES)) -> None:
+    def __init__(
+        self, width: int, rank: int, layers: tuple[LayerShape, ...] = LAYERS, outputs: int = len(PHONES)
+    ) -> None:
         super().__init__()
-        self.width, self.layers = width, layers
-        inputs = [BINS] + [width] * (len(layers) - 1)
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(size, width, layer.kernel, stride=layer.stride, dilation=layer.dilation)
-            for size, layer in zip(inputs, layers, strict=True)
-        )
+        self.width, self.rank, self.layers = width, rank, layers
+        first, *others = layers
+        self.convolutions = nn.ModuleList([nn.Conv1d(BINS, width, first.kernel)])
+        for layer in others:
+            narrow = nn.Conv1d(width, rank, layer.kernel, stride=layer.stride, dilation=layer.dilation, bias=False)
+            self.convolutions.append(nn.Sequential(narrow, nn.Conv1d(rank, width, 1)))
         self.norms = nn.ModuleList(nn.BatchNorm1d(width, momentum=0.05) for _ in layers)
         self.output = nn.Conv1d(width, outputs, 1)
         self.likelihood: nn.Conv1d | None = None
@@ -174,14 +178,21 @@ class Trained:
     def save(self, path: Path) -> None:
         """Write it to `path`, which appears only when it is complete."""
         part = path.with_name(path.name + ".part")
-        torch.save({"width": self.network.width, "state": self.network.state_dict(), "priors": self.priors}, part)
+        sizes = {"width": self.network.width, "rank": self.network.rank}
+        torch.save(sizes | {"state": self.network.state_dict(), "priors": self.priors}, part)
         part.replace(path)
 
     @staticmethod
     def load(path: Path) -> Trained:
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Raises:
+            VoicebotError: it is of a network of another shape.
+        """
         saved: dict[str, Any] = torch.load(path, weights_only=False)
-        network = Tdnn(saved["width"])
+        if "rank" not in saved:
+            raise VoicebotError(f"{path} is of a network of another shape: delete it first.")
+        network = Tdnn(saved["width"], saved["rank"])
         if "likelihood.weight" in saved["state"]:
             network.add_likelihoods(saved["priors"])
         network.load_state_dict(saved["state"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,6 +43,38 @@ class AffineLayer:
     """Shape (outputs,)."""
     relu: bool = True
     residual: bool = False
+    expansion: Matrix | None = None
+    """Shape (outputs, rank) where `weights`, then of shape (rank, …), give fewer values than the layer: two small
+    matrices instead of a large one (Povey et al., "Semi-orthogonal low-rank matrix factorization", 2018)."""
+
+    @property
+    def whole(self) -> Matrix:
+        """The weights as one matrix, shape (outputs, offsets times inputs)."""
+        return self.weights if self.expansion is None else self.expansion @ self.weights
+
+    def of_precision(self, kind: str) -> AffineLayer:
+        """The layer with numbers of another type, "f" say."""
+        expansion = None if self.expansion is None else self.expansion.astype(kind)
+        return replace(self, weights=self.weights.astype(kind), bias=self.bias.astype(kind), expansion=expansion)
+
+    def spliced(self, hidden: NDArray[np.floating]) -> NDArray[np.floating]:
+        """What it sees of its input of shape (frames, inputs): shape (fewer frames, offsets times inputs)."""
+        least, most = min(self.offsets), max(self.offsets)
+        count = len(hidden) - (most - least)
+        return np.concatenate([hidden[o - least : o - least + count] for o in self.offsets], axis=1)
+
+    def compute(self, hidden: NDArray[np.floating]) -> NDArray[np.floating]:
+        """What it gives for its input of shape (frames, inputs): shape (fewer frames, outputs)."""
+        new = self.spliced(hidden) @ self.weights.T
+        if self.expansion is not None:
+            new = new @ self.expansion.T
+        new = new + self.bias
+        if self.relu:
+            new = np.maximum(new, 0.0)
+        if self.residual:
+            before = -min(self.offsets)
+            new = new + hidden[before : before + len(new)]
+        return new
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +97,10 @@ class AcousticModel:
         """Frames that an output sees behind its own."""
         return sum(max(layer.offsets) for layer in self.layers)
 
+    def padded(self, features: Features) -> NDArray[np.floating]:
+        """The input of the first layer; the outermost frames repeat."""
+        return np.pad(np.asarray(features), ((self.before, self.ahead), (0, 0)), mode="edge")
+
     def compute(self, features: Features) -> Matrix:
         """The outputs for every third frame, shape (ceil(frames / 3), phones); the outermost frames repeat.
 
@@ -74,18 +110,9 @@ class AcousticModel:
 
     def compute_every(self, features: Features) -> NDArray[np.floating]:
         """The outputs for every frame, shape (frames, phones), in the precision of the weights."""
-        around = ((self.before, self.ahead), (0, 0))
-        hidden: NDArray[np.floating] = np.pad(np.asarray(features), around, mode="edge")
+        hidden = self.padded(features)
         for layer in self.layers:
-            least, most = min(layer.offsets), max(layer.offsets)
-            count = len(hidden) - (most - least)
-            spliced = np.concatenate([hidden[o - least : o - least + count] for o in layer.offsets], axis=1)
-            new = spliced @ layer.weights.T + layer.bias
-            if layer.relu:
-                new = np.maximum(new, 0.0)
-            if layer.residual:
-                new = new + hidden[-least : -least + count]
-            hidden = new
+            hidden = layer.compute(hidden)
         if not self.softmax:
             return hidden
         shifted = hidden - hidden.max(axis=1, keepdims=True)
@@ -93,27 +120,59 @@ class AcousticModel:
         return scores
 
 
-def mixed(first: AcousticModel, second: AcousticModel, share: float) -> AcousticModel:
+def mixed(first: AcousticModel, second: AcousticModel, share: float, inputs: Sequence[Features]) -> AcousticModel:
     """`second` with its weights mixed with those of `first`: `share` of its own, the rest of the other.
 
     A network and what further training made of it lie in one valley: between them the old is not forgotten for the new
-    (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). Layers that only `second` has are mixed with
-    layers that add nothing.
+    (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). That holds for the weights of whole layers; the
+    halves of a layer turn away from each other in training. So layers are mixed whole and then parted again, see
+    `factored`; for `inputs` see there.
 
     Raises:
-        NetworkFileError: `second` is not `first` with perhaps more layers before its last one.
+        NetworkFileError: the models do not have the same layers.
     """
-    *hidden, last = first.layers
-    nothing = [replace(x, weights=0.0 * x.weights, bias=0.0 * x.bias) for x in second.layers[len(hidden) : -1]]
-    before = (*hidden, *nothing, last)
-    shapes = [[(layer.offsets, layer.weights.shape) for layer in layers] for layers in (before, second.layers)]
-    if shapes[0] != shapes[1]:
+    if [(x.offsets, x.whole.shape) for x in first.layers] != [(x.offsets, x.whole.shape) for x in second.layers]:
         raise NetworkFileError("Only a model can be mixed that was trained further from the other one.")
+    ranks, layers = [], []
+    for old, new in zip(first.layers, second.layers, strict=True):
+        ranks.append(None if new.expansion is None else len(new.weights))
+        weights = (1 - share) * old.whole + share * new.whole
+        layers.append(replace(new, weights=weights, bias=(1 - share) * old.bias + share * new.bias, expansion=None))
+    return factored(replace(second, layers=tuple(layers)), ranks, inputs)
+
+
+_RIDGE = 1e-4
+"""Share of the mean power of a layer's inputs that each direction of them has at least."""
+
+
+def factored(model: AcousticModel, ranks: Sequence[int | None], inputs: Sequence[Features]) -> AcousticModel:
+    """A model of whole layers with each of them as two matrices, those that change what it gives for `inputs` least.
+
+    That is the singular value decomposition of weights times the root of the inputs' covariance (Eckart and Young,
+    1936). Layers before it are those that were parted already.
+
+    Args:
+        model: its layers have no expansion.
+        ranks: for each layer the values between its halves, None for a layer that stays whole.
+        inputs: features such as it will hear, a few minutes of them.
+    """
+    hidden = [model.padded(features).astype(np.float32) for features in inputs]
     layers = []
-    for old, new in zip(before, second.layers, strict=True):
-        weights = (1 - share) * old.weights + share * new.weights
-        layers.append(replace(new, weights=weights, bias=(1 - share) * old.bias + share * new.bias))
-    return replace(second, layers=tuple(layers))
+    for layer, rank in zip(model.layers, ranks, strict=True):
+        if rank is not None:
+            seen = np.concatenate([layer.spliced(one)[::SUBSAMPLING] for one in hidden])
+            power, directions = np.linalg.eigh((seen.T @ seen / len(seen)).astype(np.float64))
+            power = np.maximum(power, _RIDGE * power.mean())
+            left, sizes, right = np.linalg.svd(layer.weights @ directions * np.sqrt(power), full_matrices=False)
+            halves = np.sqrt(sizes[:rank])
+            narrow = (halves[:, None] * right[:rank] / np.sqrt(power)) @ directions.T
+            wide = left[:, :rank] * halves
+            balance = np.sqrt(wide.std() / narrow.std())
+            layer = replace(layer, weights=narrow * balance, expansion=wide / balance)
+        single = layer.of_precision("f")
+        hidden = [single.compute(one) for one in hidden]
+        layers.append(layer)
+    return replace(model, layers=tuple(layers))
 
 
 def write_model(model: AcousticModel, folder: Path, acoustic_scale: float) -> None:
@@ -160,10 +219,15 @@ def _model_bytes(model: AcousticModel) -> Iterator[bytes]:
     last = "input"
     for number, layer in enumerate(model.layers):
         frames = ", ".join(last if not offset else f"Offset({last}, {offset})" for offset in layer.offsets)
-        affine = f"affine{number}"
-        nodes.append(f"component-node name={affine} component={affine} input=Append({frames})")
-        components.append(_affine(affine, layer))
-        before, last = last, affine
+        before, spliced, weights = last, f"Append({frames})", layer.weights
+        if layer.expansion is not None:
+            narrow = f"narrow{number}"
+            nodes.append(f"component-node name={narrow} component={narrow} input={spliced}")
+            components.append(_affine(narrow, weights, np.zeros(len(weights))))
+            spliced, weights = narrow, layer.expansion
+        last = affine = f"affine{number}"
+        nodes.append(f"component-node name={affine} component={affine} input={spliced}")
+        components.append(_affine(affine, weights, layer.bias))
         if layer.relu:
             last = f"relu{number}"
             nodes.append(f"component-node name={last} component={last} input={affine}")
@@ -207,12 +271,10 @@ def _component(name: str, kind: str, body: bytes) -> bytes:
     return begin + body + _token(f"</{kind}Component>")
 
 
-def _affine(name: str, layer: AffineLayer) -> bytes:
-    rows, columns = layer.weights.shape
-    weights = b"FM " + _int(rows) + _int(columns) + layer.weights.astype("<f4").tobytes()
-    return _component(
-        name, "FixedAffine", _token("<LinearParams>") + weights + _token("<BiasParams>") + _vector(layer.bias)
-    )
+def _affine(name: str, weights: Matrix, bias: Vector) -> bytes:
+    rows, columns = weights.shape
+    matrix = b"FM " + _int(rows) + _int(columns) + weights.astype("<f4").tobytes()
+    return _component(name, "FixedAffine", _token("<LinearParams>") + matrix + _token("<BiasParams>") + _vector(bias))
 
 
 def _nonlinear(name: str, kind: str, dimension: int) -> bytes:
@@ -269,8 +331,15 @@ def read_model(path: Path) -> AcousticModel:
         priors, _ = _numbers(content, content.index(b"<Priors> FV ", place) + 12, 1)
         layers: list[AffineLayer] = []
         softmax = False
+        narrow: tuple[tuple[int, ...], Matrix] | None = None
         for name, wanted in _NODE.findall(content[begin:end].decode("ascii")):
-            if name in affine:
+            if name.startswith("narrow"):
+                narrow = tuple(_offsets(wanted)), affine[name][0]
+            elif name in affine and narrow is not None:
+                expansion, bias = affine[name]
+                layers.append(AffineLayer(*narrow, bias, relu=False, expansion=expansion))
+                narrow = None
+            elif name in affine:
                 layers.append(AffineLayer(tuple(_offsets(wanted)), *affine[name], relu=False))
             elif name.startswith("relu"):
                 layers[-1] = replace(layers[-1], relu=True)

@@ -91,15 +91,25 @@ class Amounts:
     silent: int = 4000
     """Lines on which nobody speaks, a few seconds each: the noises that training mixes in are among them."""
     copies: dict[str, int] = field(
-        default_factory=lambda: {"kokoro": 8, "neighbours": 8, "piper": 4, "espeak": 2, "festvox": 1}
+        default_factory=lambda: {
+            "kokoro": 8,
+            "neighbours": 8,
+            "piper": 4,
+            "espeak": 2,
+            "festvox": 1,
+            "tuxpaint-bg": 8,
+        }
     )
-    """How often an utterance of a source goes over a line."""
+    """How often an utterance of a speaker, or else of a source, goes over a line; one speaks Bulgarian, for twenty
+    minutes."""
     people_copies: int = 2
     """How often where nothing is said of its source: people are few, and warped copies of them the best there is."""
     worst_doubt: float = 2.5
     """Alignments that fit worse (nats a speech frame) are thrown away."""
     bootstrap_width: int = 160
     width: int = 256
+    rank: int = 112
+    """Values between the two halves of a layer; each grammar loads the model anew, so it shall be small."""
     epochs: int = 2
     sequence_epochs: int = 3
     sequence_rate: float = 1e-3
@@ -122,6 +132,7 @@ SMOKE = Amounts(
     silent=20,
     bootstrap_width=32,
     width=32,
+    rank=16,
     epochs=1,
     sequence_epochs=1,
     further_epochs=1,
@@ -200,7 +211,7 @@ class Recipe:
             example_of(u, line, SYNTHETIC if u.source == "espeak" else HUMAN, rng)
             for u in self._tracked("bootstrap: lines", timed)
         ]
-        network = Tdnn(self.amounts.bootstrap_width)
+        network = Tdnn(self.amounts.bootstrap_width, self.amounts.rank)
         network.set_normalisation(np.concatenate([e.features for e in examples]).astype(np.float32))
         self._train(examples, network, Schedule(4, batch=16), path)
 
@@ -222,8 +233,7 @@ class Recipe:
             trained = Trained.load(self.work / "bootstrap.pt")
             return lambda features: scores(trained.network, features) - 0.6 * np.log(trained.priors)
         model = read_model(self.aligner / "am" / "final.mdl")
-        single = [replace(x, weights=x.weights.astype("f"), bias=x.bias.astype("f")) for x in model.layers]
-        model = replace(model, layers=tuple(single))
+        model = replace(model, layers=tuple(layer.of_precision("f") for layer in model.layers))
         return lambda features: model.compute_every(features) - 0.6 * np.log(model.priors)
 
     def _aligned(self, utterance: Utterance, scores_of: Callable[[Features], Scores]) -> Utterance | None:
@@ -265,7 +275,9 @@ class Recipe:
 
     def _copies(self, utterance: Utterance, line: Line, rng: np.random.Generator) -> Iterator[Example]:
         variation = SYNTHETIC if utterance.source in SYNTHETIC_SOURCES else HUMAN
-        for _ in range(self.amounts.copies.get(utterance.source, self.amounts.people_copies)):
+        copies = self.amounts.copies
+        of_source = copies.get(utterance.source, self.amounts.people_copies)
+        for _ in range(copies.get(utterance.speaker, of_source)):
             yield example_of(utterance, line, variation, rng)
 
     def joined(self, shards: Sequence[Path]) -> Iterator[Utterance]:
@@ -288,7 +300,7 @@ class Recipe:
         """Train the network by frames, unless there is a model to begin with."""
         path = self.work / "network.pt"
         if self.start is None and not path.exists():
-            network, examples = Tdnn(self.amounts.width), self._all_examples()
+            network, examples = Tdnn(self.amounts.width, self.amounts.rank), self._all_examples()
             some = examples[:: max(1, len(examples) // 2000)]
             network.set_normalisation(np.concatenate([e.features for e in some]).astype(np.float32))
             self._train(examples, network, Schedule(self.amounts.epochs), path)
@@ -308,7 +320,7 @@ class Recipe:
 
     def _probe(self, examples: Sequence[Example], schedule: Schedule) -> torch.Tensor:
         """Features as training shows them: one large batch."""
-        chunks = Chunks(Tdnn(1), examples, replace(schedule, batch=256), self.seed)
+        chunks = Chunks(Tdnn(1, 1), examples, replace(schedule, batch=256), self.seed)
         return next(chunks.epoch(0))[0]
 
     def _all_examples(self) -> list[Example]:
@@ -341,7 +353,9 @@ class Recipe:
         difference = export(trained, folder, acoustic_scale=1.0, pause_scale=1.0, probe=probe.astype(np.float32))
         if before is not None:
             further = read_model(folder / "am" / "final.mdl")
-            write_model(mixed(before, further, self.amounts.further_share), folder, acoustic_scale=1.0)
+            examples = self._all_examples()
+            inputs = [e.features.astype(np.float32) for e in examples[:: max(1, len(examples) // 300)]]
+            write_model(mixed(before, further, self.amounts.further_share, inputs), folder, acoustic_scale=1.0)
         return difference
 
     # Progress

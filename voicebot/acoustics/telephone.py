@@ -354,7 +354,7 @@ class Line:
         call[lead : lead + len(wave)] = wave
         call, events = self._with_events(call, lead, tail, level, rng)
         background = self._background(size, np.square(wave).mean(), rng)
-        call += gated(background, lead, lead + len(wave), rng) if rng.random() < 0.15 else background
+        call += gated(background, lead, lead + len(wave), rng) if rng.random() < 0.25 else background
         call = self._over_the_line(call, rng)
         return Call(call, lead, events)
 
