@@ -156,11 +156,10 @@ class Ears:
 
     def __init__(self, model: Path, grammars: Sequence[str], lines: int, most: int, noises: int) -> None:
         self.recognizer = VoskRecognizer(model)
-        self.grammars = {
-            name: load_grammar(model / "graphs" / name / "grammar.grxml")
-            for name in sorted(self.recognizer.grammars)
-            if not grammars or name in grammars
+        self._all = {
+            name: load_grammar(model / "graphs" / name / "grammar.grxml") for name in sorted(self.recognizer.grammars)
         }
+        self.grammars = {name: own for name, own in self._all.items() if not grammars or name in grammars}
         self.lines, self.most, self.noises = lines, most, noises
 
     def hear(self, sets: Sequence[Path], seed: int) -> list[Heard]:
@@ -168,7 +167,7 @@ class Ears:
         rng = np.random.default_rng(seed)
         chosen = []
         for folder in sets:
-            found = [u for u in utterances(folder, self.grammars) if u.grammar in self.grammars]
+            found = [u for u in utterances(folder, self._all) if u.grammar in self.grammars]
             random.Random(seed).shuffle(found)
             chosen += found[: self.most]
         answered = {u.grammar for u in chosen if u.said.has_answer}

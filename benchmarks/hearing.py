@@ -252,10 +252,10 @@ ANSWERS = (
     _answers("commands after the bill", "menu", lambda row: True),
     _answers("commands instead of a number", "identifier", lambda row: True),
 )
+"""What is said of answers."""
 
 CODES = _numbers("codes", lambda h: h.row["grammar"] == "code")
 INVOICES = Group("invoices by place or month", lambda h: h.row["grammar"] == "invoice")
-"""What is said of answers."""
 
 OTHERS = (
     _others("human, other Bulgarian words", ("people-words",), lambda row: row["kind"] == "human"),

@@ -249,7 +249,7 @@ def test_phrases(sources: Sources) -> Iterator[Item]:
 
 
 def test_codes(sources: Sources) -> Iterator[Item]:
-    """Codes and choices of invoices said by Kokoro's test styles; Festival's voices lack sounds of most letters."""
+    """Codes and choices of invoices said by Kokoro's test styles; Festival's voices lack the schwa of many letters."""
     yield from codes_and_invoices(sources.kokoro(TEST_STYLES), 10, 2)
 
 
