@@ -249,9 +249,12 @@ def _grammar() -> str:
 <grammar xmlns="http://www.w3.org/2001/06/grammar" version="1.0" xml:lang="bg-BG" mode="voice" root="bill"
          tag-format="voicebot/1.0">
 {_rule("bill", [_plain(frame) for frame in frames], f"<example>{_plain(example.words)}</example>")}
-{_rule("sum", [f"{_ref('number')} евро", f"{_ref('number')} евро и {_ref('under_100')} {_one_of('цент', 'цента')}"])}
+{_rule("sum", [f"{_ref('number')} евро", f"{_ref('number')} евро и {_ref('cents')}"])}
+{_rule("cents", [money.spell(Money(Decimal(cents) / 100, "EUR")) for cents in range(1, 100)])}
 {_rule("date", [_ref("day"), f"{_ref('day')} {_ref('year')} година"])}
-{_rule("moment", [f"{_ref('day')} {_hour()}", f"{_ref('day')} {_hour()} и {_ref('under_100')} {_minute()}"])}
+{_rule("moment", [f"{_ref('day')} {_ref('hours')}", f"{_ref('day')} {_ref('hours')} и {_ref('minutes')}"])}
+{_rule("hours", [numbers.counted(hours, "oclock") for hours in range(24)])}
+{_rule("minutes", [numbers.counted(minutes, "minute") for minutes in range(1, 60)])}
 {_rule("day", [f"{_one_of(*days)} {_one_of(*_MONTHS.values())}"])}
 {_rule("year", [numbers.year(year) for year in range(2020, 2030)])}
 {_rule("number", [_ref("under_1000"), f"{_thousands()} {_AND} {_ref('under_1000')}", _thousands()])}
@@ -273,14 +276,6 @@ def _one_of(*ways: str) -> str:
 
 def _ref(name: str) -> str:
     return f"<ruleref uri='#{name}'/>"
-
-
-def _hour() -> str:
-    return f"{_one_of('нула', _ref('under_100'))} часа"
-
-
-def _minute() -> str:
-    return _one_of("минута", "минути")
 
 
 def _thousands() -> str:

@@ -107,3 +107,15 @@ def test_a_line_on_which_nobody_speaks_is_a_call_too() -> None:
     assert all(2 * 8000 <= len(call.wave) <= 6 * 8000 and np.isfinite(call.wave).all() for call in calls)
     assert all(0 <= event.begin < event.end <= len(call.wave) for call in calls for event in call.events)
     assert {bool(call.events) for call in calls} == {True, False}
+
+
+def test_recorded_music_plays_on_some_lines() -> None:
+    tune_hz = 3000.0
+    line, rng = telephone.Line([_tone(200)], [_tone(300)], [_tone(tune_hz, 3.0)]), np.random.default_rng(8)
+    playing = 0
+    for _ in range(60):
+        wave = line.without_speech(rng).wave
+        power = np.square(np.abs(np.fft.rfft(wave)))
+        near = np.abs(np.fft.rfftfreq(len(wave), 1 / RATE) - tune_hz) < 20
+        playing += power[near].sum() > 0.5 * power.sum()
+    assert 3 <= playing <= 20

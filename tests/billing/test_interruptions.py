@@ -86,7 +86,7 @@ def is_old_or_new(store: str, whole: dict[str, object]) -> None:
     try:
         seen = content(store)
     except OperationalError as error:
-        with pytest.raises(StoreUnavailable, match="left in the middle of a change"), explained(store_url(store)):
+        with pytest.raises(StoreUnavailable, match="left by an import that was killed"), explained(store_url(store)):
             raise error
         return
     assert seen == whole or not any(seen.values())

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.fakes.synthesizer import FakeSynthesizer
 from voicebot.dialog.catalogue import Catalogue
@@ -44,7 +45,10 @@ def hold(todo: Sequence[Job], chosen: Settings) -> list[Result]:
             )
 
     logs.configure(level="error")
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    finally:
+        structlog.reset_defaults()
     return [results[id(job)] for job in todo]
 
 

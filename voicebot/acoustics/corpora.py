@@ -157,6 +157,15 @@ def sound_effects() -> Iterator[Samples]:
                 yield samples
 
 
+def music() -> Iterator[Samples]:
+    """Pieces of music at `SPEECH_RATE_HZ`: those of Fish Fillets."""
+    table = corpus_table()["fillets"]
+    folder = Path(table["folder"]) / "music"
+    require(folder, table["package"])
+    for path in sorted(folder.glob("*.ogg")):
+        yield _read(path)
+
+
 def folder_of_recordings(folder: Path) -> Iterator[Utterance]:
     """The recordings of a folder, in one of two layouts.
 

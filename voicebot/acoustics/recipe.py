@@ -60,6 +60,7 @@ from voicebot.acoustics.synthesis import (
 from voicebot.acoustics.telephone import Line, Wave
 from voicebot.acoustics.texts import text_source
 from voicebot.acoustics.training import Chunks, Schedule, train
+from voicebot.audio.sound import Samples
 from voicebot.errors import VoicebotError
 from voicebot.language.lexicon import load_lexicon
 from voicebot.language.phones import PHONES
@@ -250,14 +251,10 @@ class Recipe:
 
     def examples(self) -> None:
         """Send all speech over simulated lines."""
-        effects_path = self.work / "effects.npz"
-        if not effects_path.exists():
-            sounds = [Utterance(samples, (), "-", "effects") for samples in corpora.sound_effects()]
-            write_shard(effects_path, sounds)
-        effects = [at_telephone_rate(u) for u in read_shard(effects_path)]
+        effects, tunes = self._sounds("effects", corpora.sound_effects), self._sounds("music", corpora.music)
         shards = sorted((self.work / "aligned").glob("*/*.npz"))
         pool = [u for path in shards[:: max(1, len(shards) // 12)] for u in read_shard(path)[:40]]
-        line = Line([at_telephone_rate(u) for u in pool], effects)
+        line = Line([at_telephone_rate(u) for u in pool], effects, tunes)
         sources: dict[Path, Callable[[], Iterable[Utterance]]] = {
             self.work / "examples" / f"{path.parent.name}-{path.name}": partial(read_shard, path) for path in shards
         }
@@ -272,6 +269,13 @@ class Recipe:
                 write_examples(path, [e for u in sources[path]() for e in self._copies(u, line, rng)])
 
         self._make("lines", make, [*sources, silent])
+
+    def _sounds(self, name: str, read: Callable[[], Iterator[Samples]]) -> list[Wave]:
+        """Recordings that are no speech, read from their packages once."""
+        path = self.work / f"{name}.npz"
+        if not path.exists():
+            write_shard(path, [Utterance(samples, (), "-", name) for samples in read()])
+        return [at_telephone_rate(u) for u in read_shard(path)]
 
     def _copies(self, utterance: Utterance, line: Line, rng: np.random.Generator) -> Iterator[Example]:
         variation = SYNTHETIC if utterance.source in SYNTHETIC_SOURCES else HUMAN

@@ -333,15 +333,17 @@ class Call:
 class Line:
     """Draws a way through room, noise, line and codec for each utterance."""
 
-    def __init__(self, voices: Sequence[Wave], effects: Sequence[Wave]) -> None:
+    def __init__(self, voices: Sequence[Wave], effects: Sequence[Wave], tunes: Sequence[Wave] = ()) -> None:
         """Choose the material.
 
         Args:
             voices: speech for babble, at least one.
             effects: recorded sounds that are no speech; may be none.
+            tunes: recorded pieces of music; may be none.
         """
         self._voices = voices
         self._effects = effects
+        self._tunes = tunes
 
     def through(self, wave: Wave, rng: Random) -> Call:
         """Speech as a caller's line delivers it."""
@@ -410,7 +412,14 @@ class Line:
         if chance < 0.6 and self._effects:
             chosen = rng.integers(len(self._effects), size=4)
             return _unit(np.resize(np.concatenate([_peak_one(self._effects[number]) for number in chosen]), size))
+        if chance < 0.75 and self._tunes:
+            return self._tune(size, rng)
         return BACKGROUNDS[rng.integers(len(BACKGROUNDS))](size, rng)
+
+    def _tune(self, size: int, rng: Random) -> Wave:
+        """A stretch of recorded music."""
+        tune = self._tunes[rng.integers(len(self._tunes))]
+        return _unit(np.resize(np.roll(tune, -int(rng.integers(len(tune)))), size))
 
     def _background(self, size: int, speech_power: float, rng: Random) -> Wave:
         chance = rng.random()
@@ -423,6 +432,8 @@ class Line:
         elif chance < 0.58 and self._effects:
             noise = _unit(np.resize(self._effects[rng.integers(len(self._effects))], size))
             ratio_db = rng.uniform(5, 35)
+        elif chance < 0.62 and self._tunes:
+            noise, ratio_db = self._tune(size, rng), rng.uniform(2, 35)
         else:
             noise, ratio_db = BACKGROUNDS[rng.integers(len(BACKGROUNDS))](size, rng), rng.uniform(2, 35)
         return noise * np.sqrt(speech_power / 10 ** (ratio_db / 10))

@@ -27,7 +27,7 @@ Shares = Mapping[str, float]
 """How much of the texts each kind makes up; `TextSource.draw` has the kinds."""
 
 SHORT_FIRST: Shares = {
-    "digits": 0.40,
+    "digits": 0.34,
     "spelled digits": 0.10,
     "framed digits": 0.06,
     "answer": 0.14,
@@ -35,6 +35,7 @@ SHORT_FIRST: Shares = {
     "word": 0.06,
     "number": 0.08,
     "everyday": 0.06,
+    "date": 0.06,
 }
 """The mixture for telephone answers: mostly digits and short answers, some of everything else."""
 

@@ -177,7 +177,7 @@ _SQLITE_SENTENCES = {
     "SQLITE_CORRUPT": "is damaged: bring it back from a backup or import the bills again.",
     "SQLITE_CANTOPEN": "cannot be opened: let this user read the file and its folder.",
     "SQLITE_PERM": "cannot be opened: let this user read the file and its folder.",
-    "SQLITE_READONLY": "was left in the middle of a change: open it once with the program that wrote it.",
+    "SQLITE_READONLY": "was left by an import that was killed: run 'voicebot import' again, which mends it.",
     "SQLITE_IOERR": "cannot be read from its disk or written to it: look at the disk and its free space.",
     "SQLITE_FULL": "has no room left on its disk: make room and run the same command again.",
 }
