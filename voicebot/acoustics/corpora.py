@@ -77,7 +77,8 @@ def _festvox_segments(text: str, names: dict[str, str]) -> Iterator[tuple[float,
         columns = line.split()
         if len(columns) == 3:
             label = columns[2]
-            phone = names.get(label) or (label if label in PHONE_INDEX else label[0])
+            doubled = f"{label[0]}ʲ" if label[1:] == label[0] else label
+            phone = names.get(label) or next(p for p in (label, doubled, label[0]) if p in PHONE_INDEX)
             yield begin, phone
             begin = float(columns[0])
 
@@ -211,7 +212,7 @@ def pronounce(text: str, language: str) -> Words:
         return ()
     for sign, meant in corpus_table()["espeak_signs"].get(language, {}).items():
         ipa = ipa.replace(sign, meant)
-    return words_of_ipa(ipa)
+    return words_of_ipa(ipa, soft=language != "bg")
 
 
 def _read(path: Path) -> Samples:

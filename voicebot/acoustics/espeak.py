@@ -115,7 +115,7 @@ def _phone_segments(events: list[tuple[float, str]]) -> Iterator[tuple[float, st
     for second, name in events:
         if name.startswith("_") or not name:
             yield second, SILENCE
-        elif phones := phones_of_ipa(name):
+        elif phones := phones_of_ipa(name, soft=False):
             yield second, phones[-1]
 
 

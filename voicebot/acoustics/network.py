@@ -55,6 +55,7 @@ LAYERS = (
     LayerShape(3, dilation=2, residual=True, backward=True),
     LayerShape(3, dilation=4, residual=True, backward=True),
     LayerShape(3, dilation=8, residual=True, backward=True),
+    LayerShape(3, dilation=2, residual=True, backward=True),
 )
 """The layers of every network here. Those that look backward tell a voice from what was there before it."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import chain, zip_longest
 
 from piper.phonemize_espeak import EspeakPhonemizer
 
@@ -23,11 +24,15 @@ def ipa_table() -> Mapping[str, str]:
     return {sign: phone.name for phone in PHONES[3:] for sign in (phone.name, *phone.covers.split())}
 
 
-def phones_of_ipa(ipa: str) -> Phones:
+def phones_of_ipa(ipa: str, *, soft: bool = True) -> Phones:
     """The phones of one word in IPA; stress, length and signs that are no sounds are left out.
 
-    Palatalised and palatal consonants become plain ones, before a vowel that is not front with "j" behind them, as
-    Bulgarian has it. A Czech ř is two sounds. A sign that follows itself is one long sound.
+    A consonant that is soft and has no soft phone becomes a hard one, with "j" behind it before a vowel that is not
+    front. A Czech ř is two sounds. A sign that follows itself is one long sound.
+
+    Args:
+        ipa: the word.
+        soft: False where every soft consonant is to be written in that way, as Bulgarian's are.
     """
     table = ipa_table()
     whole = unicodedata.normalize("NFD", ipa)
@@ -47,22 +52,33 @@ def phones_of_ipa(ipa: str) -> Phones:
         if sign in _PALATAL and pair[1:] in _NOT_FRONT:
             phones.append("j")
         place += 1
-    return tuple(phones)
+    return tuple(phones) if soft else _hardened(phones)
+
+
+def _hardened(phones: Sequence[str]) -> Phones:
+    """Without soft phones."""
+    hard = [
+        (phone[0], "j") if phone[1:] == "ʲ" and following in _BACK_VOWELS else (phone.removesuffix("ʲ"),)
+        for phone, following in zip_longest(phones, phones[1:])
+    ]
+    return tuple(chain.from_iterable(hard))
 
 
 _WITH_MARKS = {"c\u0327": "x", "r\u031d\u030a": "rʃ", "r\u031d": "rʒ"}
 """Signs whose marks make another sound of them: ç, ř without and with voice."""
-_PALATAL = frozenset("ʲɲʎcɟ")
+_PALATAL = frozenset("ʲc")
 _NOT_FRONT = frozenset("aɑɒɐəɤʌɜoɔɵuʊʉ")
+_BACK_VOWELS = frozenset("aɐou")
+"""The phones of these signs."""
 
 
 def _is_mark(sign: str) -> bool:
     return unicodedata.category(sign) in ("Mn", "Lm") and sign not in "ʰʲ"
 
 
-def words_of_ipa(ipa: str) -> Words:
-    """The words of a sentence in IPA, words apart by spaces, each with its one pronunciation."""
-    spoken = (phones_of_ipa(word) for word in ipa.replace(",", " ").replace(".", " ").split())
+def words_of_ipa(ipa: str, *, soft: bool = True) -> Words:
+    """The words of a sentence in IPA, words apart by spaces, each with its one pronunciation; see `phones_of_ipa`."""
+    spoken = (phones_of_ipa(word, soft=soft) for word in ipa.replace(",", " ").replace(".", " ").split())
     return tuple((phones,) for phones in spoken if phones)
 
 

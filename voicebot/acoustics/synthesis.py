@@ -70,7 +70,7 @@ class KokoroSpeech:
         for _ in range(count):
             text = self._texts.draw(rng, CONNECTED)
             voice, speaker = random_voice(self._styles, rng, weights, self._threads)
-            words = words_of_ipa(" ".join(phonemize(text, "bg", stress_table())))
+            words = words_of_ipa(" ".join(phonemize(text, "bg", stress_table())), soft=False)
             if words:
                 utterances.append(_utterance(voice.synthesize(text), text, words, self._lexicon, speaker, "kokoro"))
         return utterances
@@ -126,7 +126,7 @@ class PiperSpeech:
         for _ in range(count):
             text = self._texts.draw(rng)
             sentences = phonemize(text, "bg", stress_table())
-            words = words_of_ipa(" ".join(sentences))
+            words = words_of_ipa(" ".join(sentences), soft=False)
             if not words:
                 continue
             manner = piper.SynthesisConfig(

@@ -43,15 +43,15 @@ PHONES: tuple[Phone, ...] = (
     Phone("y", "y ʏ"),
     Phone("ø", "ø œ"),
     Phone("b", "b β", "доБре"),
-    Phone("d", "d ð ɖ ɟ", "Две"),
+    Phone("d", "d ð ɖ", "Две"),
     Phone("f", "f ɸ", "Фактура"),
     Phone("g", "g ɡ ɣ", "Говоря"),
     Phone("h", "h ɦ"),
     Phone("j", "j ʝ ɥ", "краЙ"),
     Phone("k", "k c q", "Край"),
-    Phone("l", "l ɫ ʎ ɭ ɬ", "нуЛа"),
+    Phone("l", "l ɫ ɭ ɬ", "нуЛа"),
     Phone("m", "m ɱ", "седеМ"),
-    Phone("n", "n ɲ ŋ ɳ", "Не"),
+    Phone("n", "n ŋ ɳ", "Не"),
     Phone("p", "p", "Пет"),
     Phone("r", "r ɾ ɽ", "тРи"),
     Phone("ɹ", "ɹ ʁ ʀ ɻ"),
@@ -68,8 +68,19 @@ PHONES: tuple[Phone, ...] = (
     Phone("tʃ", "tʃ tɕ tʂ", "Четири"),
     Phone("dʒ", "dʒ dʑ dʐ", "Джоб"),
     Phone("dz", "dz", "Дзън"),
+    Phone("tʲ", "tʲ"),
+    Phone("dʲ", "dʲ ɟ"),
+    Phone("sʲ", "sʲ"),
+    Phone("zʲ", "zʲ"),
+    Phone("nʲ", "nʲ ɲ"),
+    Phone("lʲ", "lʲ ʎ"),
+    Phone("rʲ", "rʲ"),
 )
-"""The phones in the order of the acoustic model's outputs."""
+"""The phones in the order of the acoustic model's outputs.
+
+Bulgarian has soft consonants before back vowels alone, and its lexicon writes a hard one with "j"; the soft phones are
+for languages that have them everywhere.
+"""
 
 PHONE_INDEX: dict[str, int] = {phone.name: index for index, phone in enumerate(PHONES)}
 """Index of each phone by its name."""
