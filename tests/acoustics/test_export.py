@@ -35,7 +35,7 @@ def test_file_and_network_agree_number_for_number(tmp_path: Path) -> None:
 
 
 def test_a_file_that_differs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voicebot.acoustics.export.scores", lambda network, probe: np.zeros((len(probe), 39)))
+    monkeypatch.setattr("voicebot.acoustics.export.scores", lambda network, probe: np.zeros((len(probe), len(PHONES))))
     with pytest.raises(ExportError, match="do not use it"):
         export(_trained(), tmp_path, 0.5, 1.0, _features())
 
@@ -81,7 +81,7 @@ def test_a_saved_network_is_loaded_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_network_of_another_shape_is_refused_by_name(tmp_path: Path) -> None:
-    torch.save({"width": 8, "state": {}, "priors": np.ones(3)}, tmp_path / "network.pt")
+    torch.save({"width": 8, "rank": 4, "state": {}, "priors": np.ones(3)}, tmp_path / "network.pt")
     with pytest.raises(VoicebotError, match=r"network\.pt is of a network of another shape: delete it first"):
         Trained.load(tmp_path / "network.pt")
 

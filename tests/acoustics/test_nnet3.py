@@ -100,6 +100,14 @@ def test_a_file_cut_short_is_refused_by_name(tmp_path: Path) -> None:
         read_model(path)
 
 
+def test_a_model_with_other_phones_is_refused_by_name(tmp_path: Path) -> None:
+    model = _tiny()
+    last = replace(model.layers[-1], weights=model.layers[-1].weights[:3], bias=model.layers[-1].bias[:3])
+    write_model(replace(model, layers=(*model.layers[:-1], last), priors=model.priors[:3]), tmp_path, 0.5)
+    with pytest.raises(NetworkFileError, match=r"final\.mdl is of another version: it has 3 phones"):
+        read_model(tmp_path / "am" / "final.mdl")
+
+
 def test_vosk_is_told_the_scale_and_the_features(tmp_path: Path) -> None:
     write_model(_tiny(), tmp_path, 0.35)
     assert "--acoustic-scale=0.35\n" in (tmp_path / "conf" / "model.conf").read_text()

@@ -191,7 +191,7 @@ class Trained:
             VoicebotError: it is of a network of another shape.
         """
         saved: dict[str, Any] = torch.load(path, weights_only=False)
-        if "rank" not in saved:
+        if "rank" not in saved or len(saved["priors"]) != len(PHONES):
             raise VoicebotError(f"{path} is of a network of another shape: delete it first.")
         network = Tdnn(saved["width"], saved["rank"])
         if "likelihood.weight" in saved["state"]:

@@ -350,6 +350,9 @@ def read_model(path: Path) -> AcousticModel:
                 softmax = True
     except (OSError, ValueError, struct.error) as error:
         raise NetworkFileError(f"{path} cannot be read as an acoustic model: {error}.") from error
+    if len(layers[-1].bias) != len(PHONES):
+        outputs = len(layers[-1].bias)
+        raise NetworkFileError(f"{path} is of another version: it has {outputs} phones and not {len(PHONES)}.")
     return AcousticModel(tuple(layers), priors, softmax)
 
 
