@@ -27,7 +27,7 @@ def phones_of(ipa: str) -> tuple[str, ...]:
     result: list[str] = []
     for sign, following in zip(signs, [*signs[1:], ""], strict=True):
         palatal = sign.endswith("ʲ") or sign in ("ʎ", "c", "ɟ", "ɲ", "ç")
-        base = {"ɟ": "g"}.get(sign, sign.rstrip("ʲ"))
+        base = {"ɟ": "g", "ç": "x"}.get(sign, sign.rstrip("ʲ"))
         result.append(_SIGNS[base].removesuffix("ʲ"))
         if palatal and following[:1] in ("a", "ɤ", "o", "ɔ", "u"):
             result.append("j")

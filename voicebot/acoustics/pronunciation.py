@@ -68,7 +68,7 @@ _WITH_MARKS = {"c\u0327": "x", "r\u031d\u030a": "rʃ", "r\u031d": "rʒ"}
 """Signs whose marks make another sound of them: ç, ř without and with voice."""
 _PALATAL = frozenset("ʲc")
 _NOT_FRONT = frozenset("aɑɒɐəɤʌɜoɔɵuʊʉ")
-_BACK_VOWELS = frozenset("aɐou")
+_BACK_VOWELS = frozenset(ipa_table()[sign] for sign in _NOT_FRONT)
 """The phones of these signs."""
 
 
