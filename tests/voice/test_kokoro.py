@@ -46,15 +46,20 @@ def test_a_phoneme_that_the_voice_does_not_know_is_an_error_and_not_left_out() -
         to_tokens("aʘa", "bg", VOCABULARY)
 
 
-def test_affricates_are_single_symbols_and_the_soft_l_stays_soft() -> None:
+def test_the_model_is_told_how_bulgarian_sounds() -> None:
     symbols = {number: symbol for symbol, number in VOCABULARY.items()}
 
     def spelled(ipa: str) -> str:
         return "".join(symbols[token] for token in to_tokens(ipa, "bg", VOCABULARY))
 
     assert spelled("tʃetsˈa dʒˈob") == "ʧeʦˈa ʤˈob"
-    assert spelled("mˈolɐ pˈoɫɐ lˈitse") == "mˈoljɐ pˈolɐ lˈiʦe"
+    assert spelled("mˈolɐ pˈoɫɐ lˈitse") == "mˈoljɐ pˈolɐ lˈiʦˌe"
     assert spelled("sˈedmiːʲ ˈosmiː") == "sˈedmi ˈosmi"
+    # Without a stress of their own the model's Japanese styles whisper or blur these vowels.
+    assert spelled("iː pˈet tsˈentɐ, minˈutiː!") == "ˌi pˈet ʦˈentˌa, minˈutˌi!"
+    assert spelled("dˈevet sˈedem ˈosem") == "dˈevˌet sˈedˌem ˈosˌem"
+    assert spelled("ʃˈest dvˈe, pˈet, dvˈe pˈet vˈe") == "ʃˈezd dvˈe, pˈet, dvˈe pˈet vˈe"
+    assert spelled("sˈɐ stˈa tovˈa trˈiː") == "sˈɐ stˈa tovˈa trˈi"
 
 
 def test_a_long_sentence_is_cut_behind_a_comma_and_nothing_is_lost() -> None:

