@@ -276,6 +276,20 @@ async def test_the_answer_is_rendered_while_the_caller_still_confirms() -> None:
     assert rendered_before == [True] and record.outcome is Outcome.INFORMED
 
 
+async def test_phrases_are_rendered_where_they_keep_nobody_from_being_heard() -> None:
+    threads: set[str] = set()
+
+    class Telling(FakeSynthesizer):
+        def synthesize(self, text: str, language: str = "bg", *, emphasis: bool = False) -> Sound:
+            threads.add(threading.current_thread().name)
+            return super().synthesize(text, language, emphasis=emphasis)
+
+    shared = services(number("300000000001"), command("yes"), command("end"))
+    with ThreadPoolExecutor(1, "voice") as renderers:
+        record = await hold(says(), replace(shared, synthesizer=Telling(), renderers=renderers))
+    assert record.outcome is Outcome.INFORMED and threads == {"voice_0"}
+
+
 async def test_a_usual_bill_is_told_from_what_was_rendered_ahead(tmp_path: Path) -> None:
     voice = FakeSynthesizer()
     cached = CachedSynthesizer(voice, tmp_path, memory_bytes=10**9)

@@ -1,3 +1,5 @@
+import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -8,7 +10,7 @@ from voicebot.billing.identifier import DEFAULT_SCHEMES
 from voicebot.call import Services
 from voicebot.dialog.catalogue import Catalogue
 from voicebot.dialog.conversation import Conversation
-from voicebot.rehearsal import rehearse
+from voicebot.rehearsal import rehearse, yield_to_hearing
 
 FIXED = [phrase.text for phrase in Catalogue.load("bg").fixed]
 
@@ -41,3 +43,9 @@ async def test_going_down_does_not_wait_for_them() -> None:
     async with rehearse(services(voice)):
         pass
     assert len({*voice.texts}) < len(FIXED) / 2
+
+
+def test_threads_that_render_let_others_go_first() -> None:
+    with ThreadPoolExecutor(1, initializer=yield_to_hearing) as renderers:
+        own = renderers.submit(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())).result()
+    assert own > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
@@ -45,7 +45,6 @@ from voicebot.legs.playback import Playback
 from voicebot.voice.synthesizer import Synthesizer
 
 log = structlog.get_logger()
-T = TypeVar("T")
 
 _COMPARISON_TIMEOUT_S = 0.3
 """How long the books may take to tell which numbers they have; a number is read back without them, too."""
@@ -65,7 +64,9 @@ class Services:
     conversation: Conversation
     catalogue: Catalogue
     executor: Executor
-    """Bounded; everything that blocks (recognition, synthesis) runs in it."""
+    """Bounded; recognition runs in it."""
+    renderers: Executor | None = None
+    """Likewise for synthesis, so that nobody's hearing waits for another's phrase; None has it run in `executor`."""
     timers: ListenerTimers = field(default_factory=ListenerTimers)
     operator: Callable[[], str] = str
     """Whom a caller is handed to now; "" when there is nobody."""
@@ -249,7 +250,9 @@ class Call:
         """Hear frames up to the first that says something; those behind it wait until that is answered."""
         self._listener.in_band_keys = self._leg.in_band_keys
         hear = partial(_hear, self._listener, frames)
-        events, heard = await self._in_executor(hear) if self._listener.reading else hear()
+        loop = asyncio.get_running_loop()
+        reading = self._listener.reading
+        events, heard = await loop.run_in_executor(self._services.executor, hear) if reading else hear()
         self._ahead.extendleft(reversed(frames[heard:]))
         self._now_ms = frames[heard - 1].at_ms
         return events
@@ -316,7 +319,7 @@ class Call:
             for phrase, began in phrases:
                 if playback.stopped:
                     break
-                sound = await self._in_executor(partial(self._render, phrase, playback.rate_hz))
+                sound = await self._rendered(phrase, playback.rate_hz)
                 if self._answer_due is not None and not playback.stopped:
                     passed_ms = (self._services.monotonic() - self._answer_due.since_s) * 1000
                     self.record.latency_ms.append(round(self._answer_due.waited_ms + passed_ms))
@@ -326,10 +329,15 @@ class Call:
         finally:
             playback.end()
 
-    def _render(self, phrase: Phrase, rate_hz: int) -> Sound:
-        """Blocking; resampled here, off the event loop."""
-        voice, language = self._services.synthesizer, self._services.catalogue.language
-        return voice.synthesize(phrase.text, language, emphasis=phrase.emphasis).resampled(rate_hz)
+    async def _rendered(self, phrase: Phrase, rate_hz: int) -> Sound:
+        """The phrase as it sounds, rendered and resampled off the event loop."""
+        services = self._services
+
+        def render() -> Sound:
+            said = services.synthesizer.synthesize(phrase.text, services.catalogue.language, emphasis=phrase.emphasis)
+            return said.resampled(rate_hz)
+
+        return await asyncio.get_running_loop().run_in_executor(services.renderers or services.executor, render)
 
     async def _get_ready(self, identifier: Identifier) -> None:
         """Render the answer into the phrase cache while the caller still hears the number; a failure shows later."""
@@ -339,7 +347,7 @@ class Call:
                 return
             for prompt in self._services.conversation.answer(account, self._services.today()):
                 for phrase in self._services.catalogue.phrases(prompt):
-                    await self._in_executor(partial(self._render, phrase, TELEPHONE_RATE_HZ))
+                    await self._rendered(phrase, TELEPHONE_RATE_HZ)
 
     async def _look_up(self, identifier: Identifier) -> DialogEvent:
         self.record.identifier = identifier
@@ -385,9 +393,6 @@ class Call:
                 self.record.turns.append(CallerTurn("", event.digits, "keys", 1.0, self._now_ms, self._now_ms))
                 self._answer_due = _AnswerDue(0, self._received_s)
                 self._log.info("keys", count=len(event.digits))
-
-    async def _in_executor(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._services.executor, work)
 
 
 def _begin(turn: BotTurn, show: Callable[[], None]) -> None:

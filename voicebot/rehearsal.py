@@ -31,7 +31,8 @@ async def rehearse(services: Services) -> AsyncIterator[threading.Thread]:
     """
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    await loop.run_in_executor(services.executor, _render, services, _opening(services), threading.Event())
+    renderers = services.renderers or services.executor
+    await loop.run_in_executor(renderers, _render, services, _opening(services), threading.Event())
     log.info("opening rendered", seconds=round(loop.time() - begun, 1))
     stop = threading.Event()
     rest = threading.Thread(target=_render_behind, args=(services, stop), name="rehearsal", daemon=True)
@@ -50,8 +51,13 @@ def _opening(services: Services) -> list[Phrase]:
     return [phrase for prompt in prompts for phrase in services.catalogue.phrases(prompt)]
 
 
-def _render_behind(services: Services, stop: threading.Event) -> None:
+def yield_to_hearing() -> None:
+    """Let all other threads of the bot go before this one, which renders (setpriority(2): a thread has its own)."""
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
+def _render_behind(services: Services, stop: threading.Event) -> None:
+    yield_to_hearing()
     _render(services, services.catalogue.fixed, stop)
     if not stop.is_set():
         log.info("fixed phrases rendered")

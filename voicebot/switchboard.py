@@ -24,6 +24,7 @@ from voicebot.hearing.vosk_recognizer import VoskRecognizer
 from voicebot.keeping import keep
 from voicebot.legs.leg import CallLeg
 from voicebot.observation import Observation, ObservedLeg
+from voicebot.rehearsal import yield_to_hearing
 from voicebot.settings import Settings
 from voicebot.voice.cache import CachedSynthesizer
 from voicebot.voice.fallback import FallbackSynthesizer
@@ -44,7 +45,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     catalogue = settings.catalogue
     store = open_store(settings.store.url, settings.store.token, settings.store.attempt_s)
     recognizer = VoskRecognizer(settings.recognition.model) if settings.recognition.speech else None
-    with ThreadPoolExecutor(2 * (os.cpu_count() or 1) + 2, thread_name_prefix="voicebot") as executor:
+    threads = 2 * (os.cpu_count() or 1) + 2
+    with (
+        ThreadPoolExecutor(threads, thread_name_prefix="hearing") as executor,
+        ThreadPoolExecutor(threads, "voice", yield_to_hearing) as renderers,
+    ):
         loop = asyncio.get_running_loop()
         try:
             if recognizer is not None:
@@ -56,6 +61,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 conversation=settings.conversation,
                 catalogue=catalogue,
                 executor=executor,
+                renderers=renderers,
                 timers=settings.listener_timers,
                 operator=lambda: settings.operator_at(datetime.now()),
                 store_timeout_s=settings.store.timeout_s,
