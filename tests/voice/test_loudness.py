@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from voicebot.audio.sound import TELEPHONE_RATE_HZ, Sound
 from voicebot.voice import loudness
 
 RATE_HZ = 24000
@@ -50,6 +51,17 @@ def test_a_clip_with_a_high_peak_stays_quieter_and_is_not_clipped_between_sample
     result = loudness.even(clip, RATE_HZ)
     assert loudness.true_peak_db(result, RATE_HZ) == pytest.approx(loudness.TRUE_PEAK_DB, abs=0.01)
     assert 20 * np.log10(np.abs(result).max()) < loudness.TRUE_PEAK_DB
+
+
+def test_a_peak_that_rises_on_the_telephone_is_not_clipped_there() -> None:
+    phase = 2 * np.pi * 1400 * np.arange(96) / 24_000
+    burst = np.hanning(len(phase)) * (np.sin(phase) / 2 + np.sin(3 * phase) / 12)  # 4.2 kHz flatten the crests
+    clip = np.zeros(48_000)
+    for begin in range(0, len(clip), 9_600):  # seldom enough for the peak to bound the level
+        clip[begin : begin + len(burst)] = burst
+    telephone = Sound.from_float(loudness.even(clip, 24_000), 24_000).resampled(TELEPHONE_RATE_HZ)
+    peak_db = loudness.true_peak_db(telephone.samples / 32768, TELEPHONE_RATE_HZ)
+    assert peak_db == pytest.approx(loudness.TRUE_PEAK_DB, abs=0.05)
 
 
 def test_a_faint_sound_before_a_stop_is_taken_out_and_a_loud_one_left() -> None:

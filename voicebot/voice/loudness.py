@@ -33,7 +33,7 @@ Clip = NDArray[np.float32]
 
 _FRAME_MS = 5
 _SPEECH_RANGE_DB = 45.0  # frames that lie further below the loudest are silence to the trimmer
-_FADE_MS = 5
+_FADE_MS = 20  # shorter than `LEAD_MS`: what lies there is faint, but an affricate may begin to hiss
 _FALSE_START_DB = 18.0
 _FALSE_START_GAP_MS = 30
 _BLOCK_MS, _HOP_MS = 400, 100
@@ -64,7 +64,9 @@ def even(samples: NDArray[np.floating], rate_hz: int) -> Clip:
     fade = np.linspace(0.0, 1.0, rate_hz * _FADE_MS // 1000, dtype=np.float32)
     trimmed[: len(fade)] *= fade
     trimmed[-len(fade) :] *= fade[::-1]
-    gain_db = min(gain_db, TRUE_PEAK_DB - true_peak_db(trimmed, rate_hz))
+    telephone = soxr.resample(trimmed, rate_hz, TELEPHONE_RATE_HZ, quality="HQ")  # may rise above what it is made from
+    peak_db = max(true_peak_db(trimmed, rate_hz), true_peak_db(telephone, TELEPHONE_RATE_HZ))
+    gain_db = min(gain_db, TRUE_PEAK_DB - peak_db)
     return trimmed * np.float32(10 ** (gain_db / 20))
 
 
