@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from voicebot.audio.sound import TELEPHONE_RATE_HZ, Sound
 
-REVISION = 2
+REVISION = 3
 """To be raised with every change of this module that can be heard: it is part of the voices' names."""
 
 LEAD_MS = 30

@@ -106,7 +106,7 @@ async def test_tabs_closed_in_mid_sentence_leave_nothing_in_the_bot(playwright: 
     files: list[int] = []
     threads: list[int] = []
     async with chromium(playwright) as context:
-        for _ in range(4):
+        for _ in range(6):
             page = await open_page(context, bot.address)
             await call_without_microphone(page)
             await page.close()
@@ -114,8 +114,9 @@ async def test_tabs_closed_in_mid_sentence_leave_nothing_in_the_bot(playwright: 
             await asyncio.sleep(1)
             files.append(len(os.listdir(proc / "fd")))
             threads.append(len(os.listdir(proc / "task")))
-    kept_by_three_calls = files[-1] - files[0]  # a call has a socket for each address of this machine, a page one
-    assert kept_by_three_calls < 3 and threads[-1] <= threads[1], (files, threads)
+    # A call has a socket for each address of this machine, a page one; the pools of threads may not be full yet.
+    kept_by_five_calls, begun_by_four = files[-1] - files[0], threads[-1] - threads[1]
+    assert kept_by_five_calls < 5 and begun_by_four < 4, (files, threads)
 
 
 async def test_a_bot_that_restarts_in_mid_call(
