@@ -67,6 +67,11 @@ def test_bad_uploads_are_refused_with_a_reason(
     assert answer.status_code == status and reason in str(answer.json()["detail"])
 
 
+def test_a_call_of_another_type_is_refused_and_not_held_in_silence(services: Services) -> None:
+    answer = client(services).post("/calls", json={"keys": "300000000001#"})
+    assert answer.status_code == 415 and "multipart/form-data" in answer.json()["detail"]
+
+
 def test_a_body_without_a_length_is_refused(services: Services) -> None:
     assert client(services).post("/calls", content=iter([b"x"])).status_code == 411
 

@@ -25,7 +25,7 @@ from voicebot.web import signalling
 from voicebot.web.api import create_api
 from voicebot.web.browser_calls import open_browser_calls
 from voicebot.web.inquiry import create_site
-from voicebot.web.problem import problem, problem_of
+from voicebot.web.problem import WrongMediaType, problem, problem_of
 from voicebot.web.signalling import Door
 
 MOST_RECORDINGS = 10
@@ -130,6 +130,9 @@ def create_app(
         keys: Annotated[str, Form(max_length=MOST_KEYS, pattern=r"^[0-9*#,]*$")] = "",
     ) -> Response:
         """A whole call: each recording is one thing that the caller says once the bot has finished asking."""
+        sent_as = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if sent_as not in ("", "multipart/form-data", "application/x-www-form-urlencoded"):
+            raise WrongMediaType("A call has another type: send 'recordings' and 'keys' as multipart/form-data.")
         named = [upload for upload in recordings or () if upload.filename]
         if len(named) > MOST_RECORDINGS:
             return problem(400, f"A call has {MOST_RECORDINGS} recordings at most: send fewer.")
