@@ -42,6 +42,7 @@ def services(*readings: Reading | list[Reading], store: FakeStore | None = None)
         conversation=Conversation(DEFAULT_SCHEMES),
         catalogue=Catalogue.load("bg"),
         executor=ThreadPoolExecutor(2),
+        renderers=ThreadPoolExecutor(2),
         operator=lambda: "sip:operator@example.org",
         today=lambda: TODAY,
         now=lambda: datetime(2026, 11, 23, 12, tzinfo=LOCAL_TIME),

@@ -18,7 +18,7 @@ FIXED = [phrase.text for phrase in Catalogue.load("bg").fixed]
 def services(voice: FakeSynthesizer) -> Services:
     conversation, executor = Conversation(DEFAULT_SCHEMES), ThreadPoolExecutor(1)
     return Services(
-        *(FakeRecognizer(), voice, FakeStore(), conversation, Catalogue.load("bg"), executor),
+        *(FakeRecognizer(), voice, FakeStore(), conversation, Catalogue.load("bg"), executor, executor),
         now=lambda: datetime(2026, 3, 4, 7, 30),
     )
 

@@ -17,8 +17,8 @@ from voicebot.switchboard import Busy, Switchboard
 @pytest.fixture
 def switchboard() -> Switchboard:
     catalogue, conversation = Catalogue.load("bg"), Conversation(DEFAULT_SCHEMES)
-    executor = ThreadPoolExecutor(2)
-    services = Services(FakeRecognizer(), FakeSynthesizer(), FakeStore(), conversation, catalogue, executor)
+    executors = ThreadPoolExecutor(2), ThreadPoolExecutor(2)
+    services = Services(FakeRecognizer(), FakeSynthesizer(), FakeStore(), conversation, catalogue, *executors)
     return Switchboard(services, most_calls=1)
 
 

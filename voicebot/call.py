@@ -65,8 +65,8 @@ class Services:
     catalogue: Catalogue
     executor: Executor
     """Bounded; recognition runs in it."""
-    renderers: Executor | None = None
-    """Likewise for synthesis, so that nobody's hearing waits for another's phrase; None has it run in `executor`."""
+    renderers: Executor
+    """Likewise for synthesis, so that nobody's hearing waits for another's phrase."""
     timers: ListenerTimers = field(default_factory=ListenerTimers)
     operator: Callable[[], str] = str
     """Whom a caller is handed to now; "" when there is nobody."""
@@ -337,7 +337,7 @@ class Call:
             said = services.synthesizer.synthesize(phrase.text, services.catalogue.language, emphasis=phrase.emphasis)
             return said.resampled(rate_hz)
 
-        return await asyncio.get_running_loop().run_in_executor(services.renderers or services.executor, render)
+        return await asyncio.get_running_loop().run_in_executor(services.renderers, render)
 
     async def _get_ready(self, identifier: Identifier) -> None:
         """Render the answer into the phrase cache while the caller still hears the number; a failure shows later."""

@@ -31,8 +31,7 @@ async def rehearse(services: Services) -> AsyncIterator[threading.Thread]:
     """
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    renderers = services.renderers or services.executor
-    await loop.run_in_executor(renderers, _render, services, _opening(services), threading.Event())
+    await loop.run_in_executor(services.renderers, _render, services, _opening(services), threading.Event())
     log.info("opening rendered", seconds=round(loop.time() - begun, 1))
     stop = threading.Event()
     rest = threading.Thread(target=_render_behind, args=(services, stop), name="rehearsal", daemon=True)

@@ -45,6 +45,7 @@ def services() -> Iterator[Services]:
             conversation=Conversation(DEFAULT_SCHEMES),
             catalogue=Catalogue.load("bg"),
             executor=executor,
+            renderers=executor,
             today=lambda: TODAY,
         )
 
@@ -72,6 +73,7 @@ def make_app(demonstration: Path, tmp_path: Path) -> Iterator[MakeApp]:
                 inquiries.store,
                 Conversation(DEFAULT_SCHEMES),
                 Catalogue.load("bg"),
+                executor,
                 executor,
                 today=lambda: TODAY,
                 inquiries=inquiries,
