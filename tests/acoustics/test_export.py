@@ -11,6 +11,7 @@ from voicebot.acoustics.export import ExportError, export, unfolded
 from voicebot.acoustics.features import BINS
 from voicebot.acoustics.network import LAYERS, LayerShape, Tdnn, Trained, context, scores
 from voicebot.acoustics.nnet3 import read_model
+from voicebot.acoustics.outputs import KINDS, OUTPUTS
 from voicebot.errors import VoicebotError
 from voicebot.language.phones import PHONES
 
@@ -23,6 +24,7 @@ def _trained(layers: tuple[LayerShape, ...] = LAYERS) -> Trained:
     for _ in range(5):  # gives batch norm statistics of its own
         network(torch.randn(4, BINS, 200) * 4 + 2)
     network.eval()
+    network.add_likelihoods(np.full(len(PHONES), 1 / len(PHONES)))
     return Trained(network, np.full(len(PHONES), 1 / len(PHONES)))
 
 
@@ -31,25 +33,28 @@ def _features(frames: int = 50) -> np.ndarray:
 
 
 def test_file_and_network_agree_number_for_number(tmp_path: Path) -> None:
-    assert export(_trained(), tmp_path, 0.5, 1.0, _features()) < 2e-4
+    assert export(_trained(), tmp_path, _features()) < 2e-4
 
 
 def test_a_file_that_differs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voicebot.acoustics.export.scores", lambda network, probe: np.zeros((len(probe), len(PHONES))))
+    monkeypatch.setattr("voicebot.acoustics.export.scores", lambda network, probe: np.zeros((len(probe), OUTPUTS)))
     with pytest.raises(ExportError, match="do not use it"):
-        export(_trained(), tmp_path, 0.5, 1.0, _features())
+        export(_trained(), tmp_path, _features())
 
 
-def test_likelier_pauses_have_smaller_priors(tmp_path: Path) -> None:
-    export(_trained(), tmp_path, 0.5, 0.25, _features())
-    priors = read_model(tmp_path / "am" / "final.mdl").priors
-    assert priors[0] == pytest.approx(priors[5] / 4, rel=1e-4)
+def test_at_first_a_phone_is_as_likely_behind_every_other_one() -> None:
+    trained, features = _trained(), _features(200)
+    found = scores(trained.network, features)
+    trained.network.likelihood = None
+    posteriors = scores(trained.network, features)
+    assert posteriors.shape == (200, len(PHONES))
+    assert np.allclose(found, np.tile(posteriors, 1 + KINDS) - posteriors[:, :1] + found[:, :1], atol=1e-3)
 
 
 def test_every_frame_gets_the_scores_of_its_own_third() -> None:
     trained, features = _trained(), _features(200)
     found = scores(trained.network, features)
-    assert found.shape == (200, len(PHONES))
+    assert found.shape == (200, OUTPUTS)
     later = scores(trained.network, features[1:])
     inside = slice(context().before, 200 - context().ahead - 1)
     assert np.abs(found[1:][inside] - later[inside]).max() < 1e-4
@@ -88,8 +93,7 @@ def test_a_network_of_another_shape_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_model_file_becomes_the_network_that_it_was_made_of(tmp_path: Path) -> None:
     trained = _trained()
-    trained.network.add_likelihoods(np.full(len(PHONES), 1 / len(PHONES)))
-    export(trained, tmp_path, 1.0, 1.0, _features())
+    export(trained, tmp_path, _features())
     inputs = torch.from_numpy(np.stack([_features(200).T, 2 * _features(200).T + 1]))
     again = unfolded(read_model(tmp_path / "am" / "final.mdl"), inputs)
     assert np.abs(scores(again, _features()) - scores(trained.network, _features())).max() < 1e-3
@@ -100,15 +104,8 @@ def test_a_model_file_becomes_the_network_that_it_was_made_of(tmp_path: Path) ->
     assert torch.allclose(ours, theirs, atol=1e-2)
 
 
-def test_a_model_that_gives_posteriors_is_not_trained_further(tmp_path: Path) -> None:
-    export(_trained(), tmp_path, 1.0, 1.0, _features())
-    with pytest.raises(ExportError, match="trained on sequences"):
-        unfolded(read_model(tmp_path / "am" / "final.mdl"), torch.zeros(1, BINS, 200))
-
-
 def test_a_model_of_other_layers_is_not_trained_further(tmp_path: Path) -> None:
     trained = _trained(LAYERS[:-1])
-    trained.network.add_likelihoods(np.full(len(PHONES), 1 / len(PHONES)))
-    export(trained, tmp_path, 1.0, 1.0, _features())
+    export(trained, tmp_path, _features())
     with pytest.raises(ExportError, match="of the same layers"):
         unfolded(read_model(tmp_path / "am" / "final.mdl"), torch.zeros(1, BINS, 200))

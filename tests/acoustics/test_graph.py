@@ -13,12 +13,16 @@ from voicebot.acoustics.graph import (
     GraphSettings,
     compile_graph,
     compile_model,
+    entry,
     load_settings,
+    loop,
     main,
     out_of_date,
     position_phone,
 )
+from voicebot.acoustics.outputs import KINDS, kind
 from voicebot.language.lexicon import load_lexicon
+from voicebot.language.phones import PHONES
 from voicebot.language.srgs import GrammarError, load_grammar, parse_grammar
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +55,7 @@ def test_compiling_again_gives_the_graph_that_lies_in_the_model(path):
 
 
 def ways(fst: Fst, unknown: int):
-    """The words and the phones of every way from the start to a final state, without loops and unknown words."""
+    """The words and the entries of every way from the start to a final state, without loops and unknown words."""
     stack: list[tuple[int, tuple[int, ...], tuple[int, ...]]] = [(0, (), ())]
     while stack:
         state, words, labels = stack.pop()
@@ -60,7 +64,7 @@ def ways(fst: Fst, unknown: int):
         for arc in fst.arcs[state]:
             if arc.target != state and arc.output_label != unknown:
                 word = (arc.output_label,) if arc.output_label else ()
-                label = (arc.input_label // 2,) if arc.input_label else ()
+                label = (arc.input_label,) if arc.input_label else ()
                 stack.append((arc.target, words + word, labels + label))
 
 
@@ -72,10 +76,26 @@ def test_a_word_is_spelt_in_all_its_ways_with_pauses_around(tmp_path):
     spelt = (position_phone("n", "begin"), position_phone("e", "end"))
     silence, noise = position_phone("SIL"), position_phone("NSN")
     found = list(ways(graph.fst, graph.words.index("[unk]")))
-    known = {labels for words, labels in found if words == (word,)}
+    known = {entries for words, entries in found if words == (word,)}
     pauses = {(), (silence,), (noise,), (silence, noise), (noise, silence)}
-    assert known == {before + spelt + behind for before in pauses for behind in pauses}
+    expected = {before + spelt + behind for before in pauses for behind in pauses}
+    assert known == {_entries(labels) for labels in expected}
     assert {words for words, labels in found} == {(), (word,)}
+
+
+def _entries(labels: tuple[int, ...]) -> tuple[int, ...]:
+    """The transitions into phones, each behind the one before it and the first behind nothing."""
+    names = {position_phone("n", "begin"): "n", position_phone("e", "end"): "e"}
+    before = ["SIL", *(names.get(label, "SIL") for label in labels)]
+    return tuple(entry(label, kind(name)) for name, label in zip(before, labels, strict=False))
+
+
+def test_a_word_is_told_with_its_first_phone():
+    fst = compile_graph(load_grammar(GRAMMARS[0]), load_lexicon(LEXICON), GraphSettings()).fst
+    assert all(arc.input_label for arcs in fst.arcs for arc in arcs if arc.output_label)
+    begins = {position_phone(phone.name, position) for phone in PHONES[2:] for position in ("begin", "singleton")}
+    told = {(arc.input_label - 1) // (2 * KINDS) + 1 for arcs in fst.arcs for arc in arcs if arc.output_label}
+    assert told <= begins
 
 
 def test_every_phone_can_last():
@@ -83,7 +103,7 @@ def test_every_phone_can_last():
     entered = {arc.target: arc.input_label for arcs in fst.arcs for arc in arcs if arc.input_label % 2 == 0}
     for state, label in entered.items():
         loops = [arc.input_label for arc in fst.arcs[state] if arc.target == state]
-        assert loops == ([label - 1] if label else [])
+        assert loops == ([loop((label - 1) // (2 * KINDS) + 1)] if label else [])
 
 
 def test_an_fst_is_written_in_openfsts_binary_form():
@@ -95,10 +115,10 @@ def test_an_fst_is_written_in_openfsts_binary_form():
     file = io.BytesIO()
     fst.write(file)
     written = file.getvalue()
-    assert written[:30] == struct.pack("<ii6si8s", 2125659606, 6, b"vector", 8, b"standard")[:26] + struct.pack("<i", 2)
-    body = written[66:]
-    assert body == struct.pack("<fqiifiiifi", float("inf"), 2, 2, 0, 1.5, 1, 4, 7, 0.5, 1) + struct.pack("<fq", 0.25, 0)
-    assert struct.unpack("<qqq", written[42:66]) == (0, 2, 2)
+    assert written[:25] == struct.pack("<ii5si8s", 2125659606, 5, b"const", 8, b"standard")
+    assert struct.unpack("<iiQqqq", written[25:65]) == (2, 0, 1, 0, 2, 2)
+    assert written[65:105] == struct.pack("<fIIIIfIIII", math.inf, 0, 2, 0, 1, 0.25, 2, 0, 0, 0)
+    assert written[105:] == struct.pack("<iifiiifi", 2, 0, 1.5, 1, 4, 7, 0.5, 1)
 
 
 def test_what_was_compiled_is_up_to_date_until_a_source_changes(model, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from voicebot.acoustics.features import BINS
-from voicebot.acoustics.graph import position_phone
+from voicebot.acoustics.graph import entry, loop, position_phone
 from voicebot.acoustics.nnet3 import (
     AcousticModel,
     AffineLayer,
@@ -17,6 +17,7 @@ from voicebot.acoustics.nnet3 import (
     read_model,
     write_model,
 )
+from voicebot.acoustics.outputs import KINDS, OUTPUTS, entering, staying
 from voicebot.language.phones import PHONES
 
 
@@ -33,9 +34,9 @@ def _tiny(seed: int = 0) -> AcousticModel:
         replace(
             layer((-3, 0), 6, 4), bias=rng.standard_normal(6), expansion=rng.standard_normal((6, 4)), residual=True
         ),
-        layer((0,), 6, len(PHONES), relu=False),
+        layer((0,), 6, OUTPUTS, relu=False),
     )
-    return AcousticModel(layers, np.full(len(PHONES), 1 / len(PHONES)))
+    return AcousticModel(layers)
 
 
 def _features(frames: int = 31) -> np.ndarray:
@@ -44,19 +45,16 @@ def _features(frames: int = 31) -> np.ndarray:
 
 def test_what_is_read_computes_what_was_written(tmp_path: Path) -> None:
     model = _tiny()
-    write_model(model, tmp_path, 0.5)
+    write_model(model, tmp_path)
     read = read_model(tmp_path / "am" / "final.mdl")
     assert [(one.offsets, one.relu, one.residual, one.weights.shape) for one in read.layers] == [
         (one.offsets, one.relu, one.residual, one.weights.shape) for one in model.layers
     ]
     assert np.abs(read.compute(_features()) - model.compute(_features())).max() < 1e-4
-    assert read.priors == pytest.approx(model.priors, rel=1e-5)
 
 
-def test_an_output_comes_for_every_third_frame_and_sums_to_one() -> None:
-    outputs = _tiny().compute(_features(31))
-    assert outputs.shape == (11, len(PHONES))
-    assert np.exp(outputs).sum(axis=1) == pytest.approx(np.ones(11))
+def test_an_output_comes_for_every_third_frame() -> None:
+    assert _tiny().compute(_features(31)).shape == (11, OUTPUTS)
 
 
 def test_a_layer_is_an_affine_function_of_its_frames() -> None:
@@ -69,31 +67,36 @@ def test_a_layer_is_an_affine_function_of_its_frames() -> None:
         hidden[frame] = np.maximum(first.weights @ seen + first.bias, 0)
     seen = np.concatenate([hidden[1], hidden[4], hidden[7]])
     top = np.maximum(second.weights @ seen + second.bias, 0) + hidden[4]
-    logits = third.weights @ top + third.bias
-    expected = logits - np.log(np.exp(logits).sum())
-    found = AcousticModel((first, second, third), np.zeros(0)).compute(features[1:].astype(np.float32))
+    expected = third.weights @ top + third.bias
+    found = AcousticModel((first, second, third)).compute(features[1:].astype(np.float32))
     assert found[1] == pytest.approx(expected, abs=1e-5)
     assert factored.expansion is not None
     whole = replace(factored, weights=factored.expansion @ factored.weights, expansion=None)
-    models = [AcousticModel((first, second, layer, third), np.zeros(0)) for layer in (factored, whole)]
+    models = [AcousticModel((first, second, layer, third)) for layer in (factored, whole)]
     assert models[0].compute(_features()) == pytest.approx(models[1].compute(_features()), abs=1e-9)
 
 
 @pytest.mark.parametrize("shipped", [False, True])
 def test_every_phone_at_every_position_has_its_transition(tmp_path: Path, shipped: bool) -> None:
-    write_model(_tiny(), tmp_path, 0.5)
+    write_model(_tiny(), tmp_path)
     folder = Path("models/bg-telephone") if shipped else tmp_path
     content = (folder / "am" / "final.mdl").read_bytes()
-    triples = content.partition(b"<Triples> ")[2].partition(b"</Triples> ")[0]
-    numbers = np.frombuffer(triples, np.dtype([("size", "i1"), ("value", "<i4")]))["value"]
-    outputs = dict(numbers[1:].reshape(-1, 3)[:, [0, 2]])
+    states = content.partition(b"<Tuples> ")[2].partition(b"</Tuples> ")[0]
+    numbers = np.frombuffer(states, np.dtype([("size", "i1"), ("value", "<i4")]))["value"]
+    assert numbers[0] == len(numbers[1:]) / 4
+    found = [tuple(state) for state in numbers[1:].reshape(-1, 4)]
+    assert found == sorted(set(found))  # Kaldi looks them up by halving
     for index, phone in enumerate(PHONES):
         for position in ["nonword"] if index < 2 else ["begin", "internal", "end", "singleton"]:
-            assert outputs[position_phone(phone.name, position)] == index
+            label = position_phone(phone.name, position)
+            assert found[(loop(label) - 1) // 2][0] == label
+            for left in range(KINDS):
+                state = found[(entry(label, left) - 1) // 2]
+                assert state == (label, 0, entering(phone.name, left), staying(phone.name))
 
 
 def test_a_file_cut_short_is_refused_by_name(tmp_path: Path) -> None:
-    write_model(_tiny(), tmp_path, 0.5)
+    write_model(_tiny(), tmp_path)
     path = tmp_path / "am" / "final.mdl"
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(NetworkFileError, match=r"final\.mdl cannot be read as an acoustic model"):
@@ -103,14 +106,14 @@ def test_a_file_cut_short_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_model_with_other_phones_is_refused_by_name(tmp_path: Path) -> None:
     model = _tiny()
     last = replace(model.layers[-1], weights=model.layers[-1].weights[:3], bias=model.layers[-1].bias[:3])
-    write_model(replace(model, layers=(*model.layers[:-1], last), priors=model.priors[:3]), tmp_path, 0.5)
-    with pytest.raises(NetworkFileError, match=r"final\.mdl is of another version: it has 3 phones"):
+    write_model(replace(model, layers=(*model.layers[:-1], last)), tmp_path)
+    with pytest.raises(NetworkFileError, match=r"final\.mdl is of another version: it has 3 outputs"):
         read_model(tmp_path / "am" / "final.mdl")
 
 
 def test_vosk_is_told_the_scale_and_the_features(tmp_path: Path) -> None:
-    write_model(_tiny(), tmp_path, 0.35)
-    assert "--acoustic-scale=0.35\n" in (tmp_path / "conf" / "model.conf").read_text()
+    write_model(_tiny(), tmp_path)
+    assert "--acoustic-scale=1\n" in (tmp_path / "conf" / "model.conf").read_text()
     assert "--num-ceps=40\n" in (tmp_path / "conf" / "mfcc.conf").read_text()
 
 
@@ -141,7 +144,7 @@ def test_a_layer_is_parted_where_it_costs_least() -> None:
     rng = np.random.default_rng(4)
     seen = rng.standard_normal((300, BINS)) * np.where(np.arange(BINS) < 5, 1.0, 0.01)
     whole = AffineLayer((0,), rng.standard_normal((8, BINS)), rng.standard_normal(8), relu=False)
-    model = AcousticModel((whole,), np.zeros(0), softmax=False)
+    model = AcousticModel((whole,))
     (parted,) = factored(model, [5], [seen]).layers
     assert parted.weights.shape == (5, BINS) and parted.expansion is not None
     error = np.abs(parted.compute(seen) - whole.compute(seen)).max()

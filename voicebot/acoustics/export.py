@@ -13,7 +13,7 @@ from voicebot.acoustics.features import Features
 from voicebot.acoustics.network import Tdnn, Trained, scores
 from voicebot.acoustics.nnet3 import AcousticModel, AffineLayer, read_model, write_model
 from voicebot.errors import VoicebotError
-from voicebot.language.phones import NOISE, PHONE_INDEX, SILENCE
+from voicebot.language.phones import PHONES
 
 TOLERANCE = 2e-3
 """Largest difference between a score of PyTorch and one computed from the file (single precision, six
@@ -25,7 +25,7 @@ class ExportError(VoicebotError):
 
 
 def folded_layers(network: Tdnn) -> tuple[AffineLayer, ...]:
-    """The network as plain affine layers that take the features as they are."""
+    """A network that was trained on sequences as plain affine layers that take the features as they are."""
     layers = []
     rate = 1
     mean = network.mean.double().numpy().reshape(-1)
@@ -47,8 +47,9 @@ def folded_layers(network: Tdnn) -> tuple[AffineLayer, ...]:
         spliced = np.concatenate([weights[:, :, place] for place in range(shape.kernel)], axis=1)
         layers.append(AffineLayer(tuple(taps), spliced, bias, residual=shape.residual, expansion=expansion))
         rate *= shape.stride
-    output = network.output if network.likelihood is None else network.likelihood
-    layers.append(AffineLayer((0,), _numbers(output.weight)[:, :, 0], _numbers(output.bias), relu=False))
+    assert network.likelihood is not None
+    narrow, wide = (_numbers(part.weight)[:, :, 0] for part in network.likelihood)
+    layers.append(AffineLayer((0,), narrow, _numbers(network.likelihood[1].bias), relu=False, expansion=wide))
     return tuple(layers)
 
 
@@ -66,14 +67,13 @@ def unfolded(model: AcousticModel, inputs: torch.Tensor) -> Tdnn:
     """
     first, *factored, last = model.layers
     ranks = {len(layer.weights) for layer in factored if layer.expansion is not None}
-    network = Tdnn(len(first.bias), max(ranks, default=1), outputs=len(last.bias))
+    network = Tdnn(len(first.bias), max(ranks, default=1))
+    network.add_likelihoods(np.ones(len(PHONES)))
     offsets = [layer.offsets for layer in model.layers]
-    if model.softmax or offsets != [layer.offsets for layer in folded_layers(network)] or len(ranks) != 1:
-        raise ExportError("Only a model of the same layers that was trained on sequences can be trained further.")
+    if offsets != [layer.offsets for layer in folded_layers(network)] or len(ranks) != 1:
+        raise ExportError("Only a model of the same layers can be trained further.")
     features = inputs.permute(0, 2, 1).reshape(-1, inputs.shape[1]).numpy()
     network.set_normalisation(features)
-    network.add_likelihoods(np.ones(len(last.bias)))
-    assert network.likelihood is not None
     with torch.no_grad():
         weights = _taps(first)
         mean = torch.einsum("oik,i->o", weights, network.mean[:, 0].double())
@@ -89,9 +89,13 @@ def unfolded(model: AcousticModel, inputs: torch.Tensor) -> Tdnn:
         network.eval().hidden(inputs, past=False)
         for hook in hooks:
             hook.remove()
-        for output in (network.output, network.likelihood):
-            output.weight.copy_(torch.from_numpy(last.weights).unsqueeze(2))
-            output.bias.copy_(torch.from_numpy(last.bias))
+        assert last.expansion is not None and network.likelihood is not None
+        narrow, wide = network.likelihood
+        narrow.weight.copy_(torch.from_numpy(last.weights).unsqueeze(2))
+        wide.weight.copy_(torch.from_numpy(last.expansion).unsqueeze(2))
+        wide.bias.copy_(torch.from_numpy(last.bias))
+        network.output.weight.copy_(torch.from_numpy(last.whole[: len(PHONES)]).unsqueeze(2))
+        network.output.bias.copy_(torch.from_numpy(last.bias[: len(PHONES)]))
     return network
 
 
@@ -113,14 +117,12 @@ def _numbers(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().double().numpy()
 
 
-def export(trained: Trained, folder: Path, acoustic_scale: float, pause_scale: float, probe: Features) -> float:
+def export(trained: Trained, folder: Path, probe: Features) -> float:
     """Write the model into `folder` and check it number for number.
 
     Args:
-        trained: the network.
+        trained: the network, trained on sequences.
         folder: gets `am/` and `conf/`.
-        acoustic_scale: what the decoder multiplies the model's scores by.
-        pause_scale: what the likelihoods of silence and noise are divided by; less makes them likelier.
         probe: features on which file and network are compared.
 
     Returns:
@@ -130,10 +132,7 @@ def export(trained: Trained, folder: Path, acoustic_scale: float, pause_scale: f
         ExportError: it is larger than `TOLERANCE`.
     """
     layers = folded_layers(trained.network)
-    posteriors = trained.network.likelihood is None
-    priors = trained.priors.copy() if posteriors else np.ones(len(trained.priors))
-    priors[[PHONE_INDEX[SILENCE], PHONE_INDEX[NOISE]]] *= pause_scale
-    write_model(AcousticModel(layers, priors, softmax=posteriors), folder, acoustic_scale)
+    write_model(AcousticModel(layers), folder)
     written = read_model(folder / "am" / "final.mdl").compute(probe)
     difference = float(np.abs(written - scores(trained.network, probe)[::3]).max())
     if not difference <= TOLERANCE:

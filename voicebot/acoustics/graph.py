@@ -18,11 +18,13 @@ import struct
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import BinaryIO
 
+from voicebot.acoustics.outputs import KIND_OF_PHONE, KINDS, PAUSE
 from voicebot.errors import VoicebotError
 from voicebot.language.lexicon import Lexicon, load_lexicon
 from voicebot.language.phones import NOISE, PHONE_INDEX, PHONES, SILENCE
@@ -107,6 +109,16 @@ def position_phone(phone: str, position: str = "nonword") -> int:
     return 3 + 4 * (index - 2) + _POSITIONS.index(position)
 
 
+def loop(label: int) -> int:
+    """The transition that stays in the phone with that label."""
+    return 2 * KINDS * (label - 1) + 1
+
+
+def entry(label: int, left: int) -> int:
+    """The transition over the first frame of the phone with that label, behind a phone of the kind `left`."""
+    return 2 * (KINDS * (label - 1) + left + 1)
+
+
 def word_boundaries() -> str:
     """Kaldi's `word_boundary.int`: each phone label with its position, one a line."""
     lines = [f"{position_phone(phone.name)} nonword" for phone in PHONES[:2]]
@@ -142,20 +154,34 @@ class Fst:
         """A new arc from `source` to `target`."""
         self.arcs[source].append(FstArc(input_label, output_label, cost, target))
 
-    def write(self, file: BinaryIO) -> None:
-        """Write it as OpenFst's binary `vector` type, version 2, with arcs in the order of their input labels.
+    def trim(self) -> None:
+        """Leave out the states that cannot be reached."""
+        reached, waiting = {0}, [0]
+        while waiting:
+            new = {arc.target for arc in self.arcs[waiting.pop()]} - reached
+            reached |= new
+            waiting += new
+        places = {state: place for place, state in enumerate(sorted(reached))}
+        self.arcs = [[replace(arc, target=places[arc.target]) for arc in self.arcs[state]] for state in places]
+        self.finals = {places[state]: cost for state, cost in self.finals.items() if state in places}
 
-        The layout is that of `VectorFst::WriteFst`: the header (magic number, names of the FST and the arc type,
-        version, flags, property bits, start state, counts), then for each state its final cost, its number of arcs
-        and its arcs. The property bits say only that the transducer is expanded and mutable.
+    def write(self, file: BinaryIO) -> None:
+        """Write it as OpenFst's binary `const` type, version 2, with arcs in the order of their input labels.
+
+        The layout is that of `ConstFst::WriteFst`: the header (magic number, names of the FST and the arc type,
+        version, flags, property bits, start state, counts), then for each state its final cost, where its arcs begin,
+        how many they are and how many of them have no input and no output label; then all arcs. The property bits say
+        only that the transducer is expanded. Loaded, a state takes 20 bytes, which in the `vector` type are 90.
         """
-        count = sum(map(len, self.arcs))
-        file.write(struct.pack("<i", 2125659606) + _string(b"vector") + _string(b"standard"))
-        file.write(struct.pack("<iiQqqq", 2, 0, 0b11, 0, len(self.arcs), count))
-        for state, arcs in enumerate(self.arcs):
-            file.write(struct.pack("<fq", self.finals.get(state, math.inf), len(arcs)))
-            for arc in sorted(arcs, key=lambda arc: arc.input_label):
-                file.write(struct.pack("<iifi", arc.input_label, arc.output_label, arc.cost, arc.target))
+        ordered = [sorted(arcs, key=lambda arc: arc.input_label) for arcs in self.arcs]
+        counts = [len(arcs) for arcs in ordered]
+        file.write(struct.pack("<i", 2125659606) + _string(b"const") + _string(b"standard"))
+        file.write(struct.pack("<iiQqqq", 2, 0, 0b1, 0, len(ordered), sum(counts)))
+        for state, (arcs, begin) in enumerate(zip(ordered, accumulate(counts, initial=0), strict=False)):
+            silent = (sum(not arc.input_label for arc in arcs), sum(not arc.output_label for arc in arcs))
+            file.write(struct.pack("<fIIII", self.finals.get(state, math.inf), begin, len(arcs), *silent))
+        for arc in chain.from_iterable(ordered):
+            file.write(struct.pack("<iifi", arc.input_label, arc.output_label, arc.cost, arc.target))
 
 
 def _string(text: bytes) -> bytes:
@@ -168,18 +194,21 @@ class _Spelling:
 
     labels: tuple[int, ...]
     """The labels of the phones."""
-    word: int
-    """The output label, `_EPSILON` when it was given already."""
     cost: float
-    hub: int
-    """Where the way leads."""
+    target: int
+    """The state of the word automaton where the way leads."""
+
+
+_Junction = tuple[int, ...]
+"""A place between two phones: a state for each kind of phone that one may have come from."""
 
 
 class _GraphBuilder:
     """Spells a word automaton out in phones.
 
-    The words leave a hub as a tree of their phones. An output label stands where its word parts from all others, and a
-    cost where it is clear that it will be paid. Equal rests of trees, wherever they hang, are one.
+    Each word leaves a junction as a tree of its phones, whose first arc tells the word, so that a partial reading has
+    the likeliest word as soon as its first sound is heard. A cost stands where it is clear that it will be paid. Equal
+    rests of trees, wherever they hang and of whatever word, are one.
 
     Unknown words stand before the first word and behind an utterance, where at a further cost another may follow: one
     loop of phones for all ends, because loops at each of them took most of the time in which noise is decoded.
@@ -192,106 +221,132 @@ class _GraphBuilder:
         self.word_index = {word: index for index, word in enumerate(self.words)}
         self.fst = Fst()
         self._trees: dict[tuple[int, tuple[_Spelling, ...]], int] = {}
-        hubs = [self._state() for _ in automaton.arcs]
-        begin, first_word = self._pauses(hubs[0]), self._state()
-        alone = self._state()
-        before = self._pauses(self._unknown(alone, settings.unknown_alone_cost))
-        behind_begin = self._state()
-        behind = self._pauses(self._unknown(behind_begin, settings.unknown_cost))
-        self.fst.finals.update({begin: 0.0, before: 0.0, behind: 0.0})
-        self.fst.arc(begin, first_word)
-        self.fst.arc(begin, alone)
-        self.fst.arc(before, alone, cost=settings.unknown_cost - settings.unknown_alone_cost)
-        self.fst.arc(before, first_word, cost=settings.unknown_cost - settings.unknown_alone_cost)
-        self.fst.arc(behind, first_word, cost=settings.unknown_cost)
-        for state, arcs in enumerate(automaton.arcs):
-            leaving = self._pauses(hubs[state]) if state else first_word
+        start, begin = self._state(), self._state()
+        first_word, alone = self._junction(), self._junction()
+        self.fst.arc(start, begin)
+        self._pause({PAUSE: start}, begin)
+        before = self._unknown(alone, settings.unknown_alone_cost)
+        behind_begin = self._junction()
+        behind = self._unknown(behind_begin, settings.unknown_cost)
+        self.fst.finals.update(dict.fromkeys((begin, *before, *behind), 0.0))
+        self.fst.arc(begin, first_word[PAUSE])
+        self.fst.arc(begin, alone[PAUSE])
+        self._join(before, alone, settings.unknown_cost - settings.unknown_alone_cost)
+        self._join(before, first_word, settings.unknown_cost - settings.unknown_alone_cost)
+        self._join(behind, first_word, settings.unknown_cost)
+        self._junctions = [first_word, *(self._junction() for _ in automaton.arcs[1:])]
+        for state, (arcs, junction) in enumerate(zip(automaton.arcs, self._junctions, strict=True)):
+            if state:
+                self._pauses(junction)
             if state in automaton.finals:
                 cost = settings.grammar_scale * automaton.finals[state]
-                self.fst.finals[leaving] = cost
-                self.fst.arc(leaving, behind_begin, cost=cost)
-            self._grow(leaving, [spelling for arc in arcs for spelling in self._spellings(arc, hubs[arc.target])])
+                self.fst.finals.update(dict.fromkeys(junction, cost))
+                self._join(junction, behind_begin, cost)
+            for word, spellings in self._spellings(arcs).items():
+                for left, source in enumerate(junction):
+                    self._grow(source, left, spellings, word)
+        self.fst.trim()
 
     def _state(self) -> int:
         return self.fst.state()
 
-    def _phone(self, source: int, label: int, word: int = _EPSILON, cost: float = 0.0, frame_cost: float = 0.0) -> int:
-        """One phone, at least one frame long: into it by its even transition, kept in it by its odd one."""
-        target = self._state()
-        self._enter(source, target, label, word, cost + frame_cost)
-        self._stay(target, label, frame_cost)
-        return target
+    def _junction(self) -> _Junction:
+        return tuple(self._state() for _ in range(KINDS))
 
-    def _enter(self, source: int, target: int, label: int, word: int = _EPSILON, cost: float = 0.0) -> None:
-        self.fst.arc(source, target, 2 * label, word, cost + _TRANSITION_COST)
+    def _join(self, source: _Junction, target: _Junction, cost: float = 0.0) -> None:
+        for here, there in zip(source, target, strict=True):
+            self.fst.arc(here, there, cost=cost)
+
+    def _enter(self, source: int, left: int, target: int, label: int, word: int = _EPSILON, cost: float = 0.0) -> None:
+        """An arc over the first frame of a phone, from a state behind a phone of the kind `left`."""
+        self.fst.arc(source, target, entry(label, left), word, cost + _TRANSITION_COST)
 
     def _stay(self, state: int, label: int, frame_cost: float = 0.0) -> None:
-        self.fst.arc(state, state, 2 * label - 1, _EPSILON, frame_cost + _TRANSITION_COST)
+        self.fst.arc(state, state, loop(label), _EPSILON, frame_cost + _TRANSITION_COST)
 
-    def _pauses(self, hub: int) -> int:
-        """The state reached from `hub` over nothing, silence, noise or both in turn.
+    def _pauses(self, junction: _Junction) -> None:
+        """Lead over pauses from behind a word to behind a pause."""
+        self._pause({left: state for left, state in enumerate(junction) if left != PAUSE}, junction[PAUSE])
+
+    def _pause(self, sources: Mapping[int, int], target: int) -> None:
+        """Lead over silence, noise or both in turn from states, given by the kind of phone before, to `target`.
 
         The same silence never follows itself: equal ways would fill the lattice.
         """
-        leaving = self._state()
-        self.fst.arc(hub, leaving)
         silence, noise = position_phone(SILENCE), position_phone(NOISE)
+        frame_cost = self.settings.pause_frame_cost
+        costs = {silence: self.settings.silence_cost + frame_cost, noise: self.settings.noise_cost + frame_cost}
         for first, second in ((silence, noise), (noise, silence)):
-            costs = {silence: self.settings.silence_cost, noise: self.settings.noise_cost}
-            pause = self._phone(hub, first, cost=costs[first], frame_cost=self.settings.pause_frame_cost)
-            self.fst.arc(pause, leaving)
-            pause = self._phone(pause, second, cost=costs[second], frame_cost=self.settings.pause_frame_cost)
-            self.fst.arc(pause, leaving)
-        return leaving
+            pause, other = self._state(), self._state()
+            for left, source in sources.items():
+                self._enter(source, left, pause, first, cost=costs[first])
+            self._enter(pause, PAUSE, other, second, cost=costs[second])
+            for state, label in ((pause, first), (other, second)):
+                self._stay(state, label, frame_cost)
+                self.fst.arc(state, target)
 
-    def _spellings(self, arc: Arc, hub: int) -> Iterator[_Spelling]:
-        assert arc.word is not None
-        cost = self.settings.grammar_scale * arc.cost + self.settings.word_cost
-        for pronunciation in self.lexicon[arc.word]:
-            phones = pronunciation.phones
-            labels = tuple(position_phone(phone, _position(i, len(phones))) for i, phone in enumerate(phones))
-            yield _Spelling(labels, self.word_index[arc.word], cost - math.log(pronunciation.weight), hub)
+    def _spellings(self, arcs: Iterable[Arc]) -> dict[int, list[_Spelling]]:
+        """The ways over these arcs by the output labels of their words."""
+        found: dict[int, list[_Spelling]] = {}
+        for arc in arcs:
+            assert arc.word is not None
+            cost = self.settings.grammar_scale * arc.cost + self.settings.word_cost
+            for pronunciation in self.lexicon[arc.word]:
+                phones = pronunciation.phones
+                labels = tuple(position_phone(phone, _position(i, len(phones))) for i, phone in enumerate(phones))
+                spelling = _Spelling(labels, cost - math.log(pronunciation.weight), arc.target)
+                found.setdefault(self.word_index[arc.word], []).append(spelling)
+        return found
 
-    def _grow(self, source: int, spellings: Iterable[_Spelling]) -> None:
-        """The tree of `spellings` from `source`."""
+    def _grow(self, source: int, left: int, spellings: Iterable[_Spelling], word: int = _EPSILON) -> None:
+        """The tree of `spellings` from `source`, a state behind a phone of the kind `left`, with `word` on its arcs."""
         by_label: dict[int, list[_Spelling]] = {}
         for spelling in spellings:
             by_label.setdefault(spelling.labels[0], []).append(spelling)
         for label, group in by_label.items():
             least = min(spelling.cost for spelling in group)
-            words = {spelling.word for spelling in group}
-            word = words.pop() if len(words) == 1 else _EPSILON
-            rest = (
-                _Spelling(left.labels[1:], left.word if left.word != word else _EPSILON, left.cost - least, left.hub)
-                for left in group
-            )
-            self._enter(source, self._tree(label, tuple(sorted(rest))), label, word, least)
+            rest = sorted(_Spelling(one.labels[1:], one.cost - least, one.target) for one in group)
+            self._enter(source, left, self._tree(label, tuple(rest)), label, word, least)
 
     def _tree(self, label: int, rest: tuple[_Spelling, ...]) -> int:
         """The state in a phone behind which `rest` is left to say."""
         key = (label, tuple(replace(spelling, cost=round(spelling.cost, 6)) for spelling in rest))
         if key not in self._trees:
             state = self._trees[key] = self._state()
+            kind = _kind_of(label)
             self._stay(state, label)
             for spelling in rest:
                 if not spelling.labels:
-                    self.fst.arc(state, spelling.hub, _EPSILON, spelling.word, spelling.cost)
-            self._grow(state, [spelling for spelling in rest if spelling.labels])
+                    target = self._junctions[spelling.target][kind]
+                    self.fst.arc(state, target, cost=spelling.cost)
+            self._grow(state, kind, [spelling for spelling in rest if spelling.labels])
         return self._trees[key]
 
-    def _unknown(self, source: int, cost: float) -> int:
-        """Unknown words from `source` at a `cost`: any two or more of `UNKNOWN_PHONES`."""
-        word = self.word_index[UNKNOWN_WORD]
-        first, last = self._state(), self._state()
+    def _unknown(self, source: _Junction, cost: float) -> _Junction:
+        """Unknown words from `source` at a `cost`, with pauses behind: any two or more of `UNKNOWN_PHONES`."""
+        word, phone_cost = self.word_index[UNKNOWN_WORD], self.settings.unknown_phone_cost
+        inside, end = self._junction(), self._junction()
         for phone in UNKNOWN_PHONES:
-            phone_cost = self.settings.unknown_phone_cost
-            begin = self._phone(source, position_phone(phone, "begin"), word, cost + phone_cost)
-            self.fst.arc(begin, first)
-            internal = self._phone(first, position_phone(phone, "internal"), cost=phone_cost)
-            self.fst.arc(internal, first)
-            end = self._phone(first, position_phone(phone, "end"), cost=phone_cost)
-            self.fst.arc(end, last)
-        return last
+            for position, origin, target in (
+                ("begin", source, inside),
+                ("internal", inside, inside),
+                ("end", inside, end),
+            ):
+                label, state = position_phone(phone, position), self._state()
+                self._stay(state, label)
+                self.fst.arc(state, target[_kind_of(label)])
+                for left, before in enumerate(origin):
+                    if position == "begin":
+                        self._enter(before, left, state, label, word, cost + phone_cost)
+                    elif left != PAUSE:
+                        self._enter(before, left, state, label, cost=phone_cost)
+        self._pauses(end)
+        return end
+
+
+def _kind_of(label: int) -> int:
+    """The kind of the phone with a label, as its right neighbour sees it."""
+    return int(KIND_OF_PHONE[label - 1 if label < 3 else 2 + (label - 3) // 4])
 
 
 def _position(place: int, length: int) -> str:

@@ -14,9 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from voicebot.acoustics.examples import Example
 from voicebot.acoustics.features import SUBSAMPLING
+from voicebot.acoustics.outputs import KIND_OF_PHONE, KINDS
 from voicebot.language.phones import PHONES
 
 _STAY = _LEAVE = 0.5
@@ -34,6 +36,11 @@ class Denominator:
     follows: Tensor
     """Probability of each phone behind each other one, rows before columns, shape (phones, phones)."""
 
+    def by_kinds(self) -> Tensor:
+        """The same, parted by the kind of what is before: shape (phones, kinds of the left one times phones)."""
+        kinds = functional.one_hot(torch.from_numpy(KIND_OF_PHONE), KINDS).float()
+        return (kinds.unsqueeze(2) * self.follows.unsqueeze(1)).flatten(1)
+
     @staticmethod
     def of(examples: Sequence[Example], smoothing: float = 1.0) -> Denominator:
         """The bigram of the labels of `examples`, with `smoothing` added to each count."""
@@ -50,17 +57,21 @@ class Denominator:
         """The logarithm of the summed likelihood of all sequences, shape (batch,).
 
         Args:
-            scores: log-likelihoods up to a constant for each frame, shape (batch, outputs, phones).
+            scores: log-likelihoods up to a constant for each frame, shape (batch, frames, `OUTPUTS`).
         """
-        step = _STAY * torch.eye(len(self.first)) + _LEAVE * self.follows
+        size, phones = len(scores), len(self.first)
+        step = _LEAVE * self.by_kinds()
         highest = scores.detach().amax(2)
         emitted = (scores - highest.unsqueeze(2)).exp()
-        forward = self.first * emitted[:, 0]
+        staying, entering = emitted[:, :, :phones], emitted[:, :, phones:]
+        forward = self.first * staying[:, 0]
         total = highest.sum(1)
         for frame in range(1, scores.shape[1]):
             sums = forward.sum(1, keepdim=True)
             total = total + sums.squeeze(1).log()
-            forward = (forward / sums) @ step * emitted[:, frame]
+            forward = forward / sums
+            entered = (forward @ step * entering[:, frame]).view(size, KINDS, phones).sum(1)
+            forward = _STAY * forward * staying[:, frame] + entered
         return total + forward.sum(1).log()
 
 
@@ -75,7 +86,7 @@ def numerators(scores: Tensor, labels: NDArray[np.integer], denominator: Denomin
     It is below `IMPOSSIBLE` where there are too many phones for their places.
 
     Args:
-        scores: as for `Denominator`, shape (batch, outputs, phones).
+        scores: as for `Denominator`, shape (batch, frames, `OUTPUTS`).
         labels: the phone of each input frame, shape (batch, `SUBSAMPLING` times outputs).
         denominator: whose bigram weighs the sequences.
         tolerance: outputs by which a phone may begin before and end behind its labels.
@@ -92,15 +103,18 @@ def numerators(scores: Tensor, labels: NDArray[np.integer], denominator: Denomin
         low, high = starts // SUBSAMPLING - tolerance, (ends - 1) // SUBSAMPLING + tolerance
         allowed[row, :, : len(starts)] = (frames >= low) & (frames <= high)
     states = torch.from_numpy(phones)
-    emitted = scores.gather(2, states.unsqueeze(1).expand(-1, outputs, -1))
-    emitted = emitted.masked_fill(~torch.from_numpy(allowed), _NEVER)
+    kinds = torch.from_numpy(KIND_OF_PHONE)[states]
+    entries = states[:, 1:] + len(denominator.first) * (1 + kinds[:, :-1])
+    never = ~torch.from_numpy(allowed)
+    staying = scores.gather(2, states.unsqueeze(1).expand(-1, outputs, -1)).masked_fill(never, _NEVER)
+    entering = scores.gather(2, entries.unsqueeze(1).expand(-1, outputs, -1)).masked_fill(never[:, :, 1:], _NEVER)
     weights = denominator.follows[states[:, :-1], states[:, 1:]].log() + math.log(_LEAVE)
     forward = torch.full((size, most), _NEVER)
     forward[:, 0] = denominator.first[states[:, 0]].log()
-    forward = forward + emitted[:, 0]
+    forward = forward + staying[:, 0]
     wall = torch.full((size, 1), _NEVER)
     for frame in range(1, outputs):
-        entered = torch.cat([wall, forward[:, :-1] + weights], 1)
-        forward = torch.logaddexp(forward + math.log(_STAY), entered) + emitted[:, frame]
+        entered = torch.cat([wall, forward[:, :-1] + weights + entering[:, frame]], 1)
+        forward = torch.logaddexp(forward + math.log(_STAY) + staying[:, frame], entered)
     last = torch.tensor([len(starts) - 1 for starts in begins])
     return forward.gather(1, last.unsqueeze(1)).squeeze(1)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from voicebot.acoustics.features import BINS, SUBSAMPLING, Features
+from voicebot.acoustics.outputs import KINDS, OUTPUTS
 from voicebot.errors import VoicebotError
 from voicebot.language.phones import PHONES
 
@@ -59,6 +60,9 @@ LAYERS = (
 )
 """The layers of every network here. Those that look backward tell a voice from what was there before it."""
 
+OUTPUT_RANK = 64
+"""Values from which all log-likelihoods of a frame are computed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -101,8 +105,9 @@ class Tdnn(nn.Module):
             self.convolutions.append(nn.Sequential(narrow, nn.Conv1d(rank, width, 1)))
         self.norms = nn.ModuleList(nn.BatchNorm1d(width, momentum=0.05) for _ in layers)
         self.output = nn.Conv1d(width, outputs, 1)
-        self.likelihood: nn.Conv1d | None = None
-        """A second output beside the posteriors, for log-likelihoods that were trained on sequences."""
+        self.likelihood: nn.Sequential | None = None
+        """Beside the posteriors of the phones, log-likelihoods of `OUTPUTS` that were trained on sequences: two affine
+        layers by way of `OUTPUT_RANK` values."""
         self.register_buffer("mean", torch.zeros(BINS, 1))
         self.register_buffer("deviation", torch.ones(BINS, 1))
 
@@ -130,12 +135,18 @@ class Tdnn(nn.Module):
         return hidden
 
     def add_likelihoods(self, priors: NDArray[np.float64]) -> None:
-        """Give the network its second output, which begins as the posteriors divided by `priors`."""
-        self.likelihood = nn.Conv1d(self.width, self.output.out_channels, 1)
-        self.likelihood.load_state_dict(self.output.state_dict())
+        """Give the network its log-likelihoods, which begin as the phones' posteriors divided by `priors`."""
+        narrow = nn.Conv1d(self.width, OUTPUT_RANK, 1, bias=False)
+        wide = nn.Conv1d(OUTPUT_RANK, OUTPUTS, 1)
         with torch.no_grad():
-            assert self.likelihood.bias is not None
-            self.likelihood.bias -= torch.from_numpy(np.log(priors)).float()
+            assert self.output.bias is not None and wide.bias is not None
+            left, sizes, right = torch.linalg.svd(self.output.weight[:, :, 0], full_matrices=False)
+            halves = sizes.sqrt()
+            narrow.weight[: len(sizes), :, 0] = halves[:, None] * right
+            wide.weight.zero_()
+            wide.weight[:, : len(sizes), 0] = (left * halves).repeat(1 + KINDS, 1)
+            wide.bias.copy_((self.output.bias - torch.from_numpy(np.log(priors)).float()).repeat(1 + KINDS))
+        self.likelihood = nn.Sequential(narrow, wide)
 
     def set_normalisation(self, features: Features) -> None:
         """Measure mean and deviation of each cepstrum on `features`."""
@@ -151,9 +162,10 @@ def padded(features: Features, begin: int, count: int, reach: Context) -> Featur
 
 @torch.no_grad()
 def scores(network: Tdnn, features: Features) -> NDArray[np.float32]:
-    """The network's scores of the phones for each frame (not for each third), shape (frames, phones).
+    """The network's scores for each frame (not for each third).
 
-    Log-likelihoods where it has learnt them from sequences, otherwise logarithms of probabilities.
+    Log-likelihoods of the outputs where it has learnt them from sequences, shape (frames, `OUTPUTS`), otherwise
+    logarithms of the phones' probabilities, shape (frames, phones).
     """
     network.eval()
     reach = context(network.layers)
@@ -194,7 +206,7 @@ class Trained:
         if "rank" not in saved or len(saved["priors"]) != len(PHONES):
             raise VoicebotError(f"{path} is of a network of another shape: delete it first.")
         network = Tdnn(saved["width"], saved["rank"])
-        if "likelihood.weight" in saved["state"]:
+        if "likelihood.0.weight" in saved["state"]:
             network.add_likelihoods(saved["priors"])
         network.load_state_dict(saved["state"])
         network.eval()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from voicebot.acoustics.features import BINS, MFCC_CONF, SUBSAMPLING, Features
 from voicebot.acoustics.graph import position_phone
+from voicebot.acoustics.outputs import KINDS, OUTPUTS
 from voicebot.errors import VoicebotError
 from voicebot.language.phones import PHONES
 
@@ -79,13 +80,9 @@ class AffineLayer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AcousticModel:
-    """What a model file holds: the layers, the last of them followed by a log-softmax, and the priors."""
+    """What a model file holds: layers of which the last gives log-likelihoods, up to a constant of each frame."""
 
     layers: tuple[AffineLayer, ...]
-    priors: Vector
-    """Share of each phone by which the outputs are divided; no entry: they are not divided."""
-    softmax: bool = True
-    """Whether a log-softmax follows; without it the outputs are taken for log-likelihoods as they are."""
 
     @property
     def before(self) -> int:
@@ -102,22 +99,18 @@ class AcousticModel:
         return np.pad(np.asarray(features), ((self.before, self.ahead), (0, 0)), mode="edge")
 
     def compute(self, features: Features) -> Matrix:
-        """The outputs for every third frame, shape (ceil(frames / 3), phones); the outermost frames repeat.
+        """The outputs for every third frame, shape (ceil(frames / 3), `OUTPUTS`); the outermost frames repeat.
 
         The plainest way to compute them, to check faster ones.
         """
         return self.compute_every(features)[::SUBSAMPLING].astype(np.float64)
 
     def compute_every(self, features: Features) -> NDArray[np.floating]:
-        """The outputs for every frame, shape (frames, phones), in the precision of the weights."""
+        """The outputs for every frame, shape (frames, `OUTPUTS`), in the precision of the weights."""
         hidden = self.padded(features)
         for layer in self.layers:
             hidden = layer.compute(hidden)
-        if not self.softmax:
-            return hidden
-        shifted = hidden - hidden.max(axis=1, keepdims=True)
-        scores: NDArray[np.floating] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        return scores
+        return hidden
 
 
 def mixed(first: AcousticModel, second: AcousticModel, share: float, inputs: Sequence[Features]) -> AcousticModel:
@@ -175,7 +168,7 @@ def factored(model: AcousticModel, ranks: Sequence[int | None], inputs: Sequence
     return replace(model, layers=tuple(layers))
 
 
-def write_model(model: AcousticModel, folder: Path, acoustic_scale: float) -> None:
+def write_model(model: AcousticModel, folder: Path) -> None:
     """Write `am/final.mdl`, `conf/mfcc.conf` and `conf/model.conf` into `folder`, as Vosk expects them."""
     for name in ("am", "conf"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -184,7 +177,7 @@ def write_model(model: AcousticModel, folder: Path, acoustic_scale: float) -> No
         file.writelines(_model_bytes(model))
     part.replace(folder / "am" / "final.mdl")
     (folder / "conf" / "mfcc.conf").write_text(MFCC_CONF, encoding="ascii")
-    (folder / "conf" / "model.conf").write_text(_MODEL_CONF.format(scale=acoustic_scale), encoding="ascii")
+    (folder / "conf" / "model.conf").write_text(_MODEL_CONF, encoding="ascii")
 
 
 _MODEL_CONF = """\
@@ -192,7 +185,7 @@ _MODEL_CONF = """\
 --max-active=1000
 --beam=16.5
 --lattice-beam=4.0
---acoustic-scale={scale:g}
+--acoustic-scale=1
 --frame-subsampling-factor=3
 --endpoint.silence-phones=1:2
 --endpoint.rule2.min-trailing-silence=0.8
@@ -239,31 +232,33 @@ def _model_bytes(model: AcousticModel) -> Iterator[bytes]:
             dimension = _token("<Dim>") + _int(len(layer.bias)) + _token("<BackpropScale>") + _float(1.0)
             components.append(_component(total, "NoOp", dimension))
             last = total
-    if model.softmax:
-        nodes.append(f"component-node name=log-softmax component=log-softmax input={last}")
-        components.append(_nonlinear("log-softmax", "LogSoftmax", len(model.layers[-1].bias)))
-        last = "log-softmax"
     nodes.append(f"output-node name=output input={last} objective=linear")
     yield _token("<Nnet3>") + ("\n" + "\n".join(nodes) + "\n\n").encode("ascii")
     yield _token("<NumComponents>") + _int(len(components))
     yield from components
     yield _token("</Nnet3>") + _token("<LeftContext>") + _int(model.before)
-    yield _token("<RightContext>") + _int(model.ahead) + _token("<Priors>") + _vector(model.priors)
+    yield _token("<RightContext>") + _int(model.ahead) + _token("<Priors>") + _vector(np.zeros(0))
 
 
 def _transition_model() -> Iterator[bytes]:
-    """Every phone label has one state, which is kept or left with probability 1/2 and scored by the phone's output."""
+    """Every phone label has one state, which is kept or left with probability 1/2.
+
+    In the graphs one gets into a phone by the way that leaves its state here, and stays in it by the loop; so the first
+    is scored as its beginning, behind each kind of phone by an output of its own.
+    """
     outputs = _position_phones()
     labels = np.arange(1, len(outputs) + 1)
     entries = np.concatenate([[-1], np.zeros(len(outputs))])  # for each label its topology: all have the only one
     yield _token("<TransitionModel>") + _token("<Topology>") + _ints(labels) + _ints(entries)
-    emitting = _int(0) + _int(2) + _int(0) + _float(0.5) + _int(1) + _float(0.5)
-    final = _int(-1) + _int(0)
-    yield _int(1) + _int(2) + emitting + final + _token("</Topology>")
-    yield _token("<Triples>") + _int(len(outputs))
-    yield from (_int(int(label)) + _int(0) + _int(output) for label, output in zip(labels, outputs, strict=True))
-    halves = np.concatenate([[0.0], np.full(2 * len(outputs), _HALF)])
-    yield _token("</Triples>") + _token("<LogProbs>") + _vector(halves)
+    emitting = _int(0) + _int(1) + _int(2) + _int(0) + _float(0.5) + _int(1) + _float(0.5)
+    final = _int(-1) + _int(-1) + _int(0)
+    yield _int(-1) + _int(1) + _int(2) + emitting + final + _token("</Topology>")
+    yield _token("<Tuples>") + _int(len(outputs) * KINDS)
+    for label, output in zip(labels, outputs, strict=True):
+        for left in range(KINDS):
+            yield _int(int(label)) + _int(0) + _int(len(PHONES) * (1 + left) + output) + _int(output)
+    halves = np.concatenate([[0.0], np.full(2 * len(outputs) * KINDS, _HALF)])
+    yield _token("</Tuples>") + _token("<LogProbs>") + _vector(halves)
     yield _token("</LogProbs>") + _token("</TransitionModel>")
 
 
@@ -329,9 +324,8 @@ def read_model(path: Path) -> AcousticModel:
             weights, place = _numbers(content, content.index(b"<LinearParams> FM ", place) + 18, 2)
             bias, place = _numbers(content, content.index(b"<BiasParams> FV ", place) + 16, 1)
             affine[name] = weights, bias
-        priors, _ = _numbers(content, content.index(b"<Priors> FV ", place) + 12, 1)
+        content.index(b"<Priors> FV ", place)
         layers: list[AffineLayer] = []
-        softmax = False
         narrow: tuple[tuple[int, ...], Matrix] | None = None
         for name, wanted in _NODE.findall(content[begin:end].decode("ascii")):
             if name.startswith("narrow"):
@@ -344,16 +338,13 @@ def read_model(path: Path) -> AcousticModel:
                 layers.append(AffineLayer(tuple(_offsets(wanted)), *affine[name], relu=False))
             elif name.startswith("relu"):
                 layers[-1] = replace(layers[-1], relu=True)
-            elif name.startswith("sum"):
-                layers[-1] = replace(layers[-1], residual=True)
             else:
-                softmax = True
+                layers[-1] = replace(layers[-1], residual=True)
     except (OSError, ValueError, struct.error) as error:
         raise NetworkFileError(f"{path} cannot be read as an acoustic model: {error}.") from error
-    if len(layers[-1].bias) != len(PHONES):
-        outputs = len(layers[-1].bias)
-        raise NetworkFileError(f"{path} is of another version: it has {outputs} phones and not {len(PHONES)}.")
-    return AcousticModel(tuple(layers), priors, softmax)
+    if len(layers[-1].bias) != OUTPUTS:
+        raise NetworkFileError(f"{path} is of another version: it has {len(layers[-1].bias)} outputs, not {OUTPUTS}.")
+    return AcousticModel(tuple(layers))
 
 
 def _numbers(content: bytes, place: int, dimensions: int) -> tuple[NDArray[np.float64], int]:

@@ -1,4 +1,4 @@
-"""Random changes of features while a network is trained, drawn anew in each epoch: channels, lost bands, noise, gaps.
+"""Random changes of features while a network is trained, drawn anew in each epoch: channels, noise, voices, gaps.
 
 Cepstra are taken back to the logarithms of their mel energies, of which they are an invertible linear image.
 """
@@ -32,6 +32,10 @@ class Perturbation:
     """Share to which noise is added."""
     ratio_db: tuple[float, float] = (4.0, 30.0)
     """Least and most distance between the loudest band and moment of chunk and noise."""
+    babble: float = 0.3
+    """Share to which other chunks of the batch are added, as people who speak behind the caller."""
+    voices: tuple[int, int] = (2, 7)
+    """Fewest and most of them."""
     gap: float = 0.3
     """Share in which a few frames are lost in the mean."""
     gap_frames: int = 7
@@ -50,11 +54,14 @@ class Perturbation:
         mels: NDArray[np.float32] = batch @ _TO_MELS
         frames = mels.shape[1]
         mean = mels.mean((0, 1))
+        voices = mels.copy()
         for mel in mels:
+            if rng.random() < self.babble:
+                chosen = voices[rng.choice(len(voices), int(rng.integers(self.voices[0], self.voices[1] + 1)))]
+                levels = rng.uniform(-8.0, 0.0, len(chosen)) * _DB - chosen.max((1, 2))
+                self._add(mel, np.logaddexp.reduce(chosen + levels[:, None, None].astype(np.float32)), rng)
             if len(noises) and rng.random() < self.noise:
-                noise = noises[rng.integers(len(noises))][:frames] @ _TO_MELS
-                level = mel.max() - noise.max() - rng.uniform(*self.ratio_db) * _DB
-                np.logaddexp(mel, noise + np.float32(level), out=mel)
+                self._add(mel, noises[rng.integers(len(noises))][:frames] @ _TO_MELS, rng)
             if rng.random() < self.channel:
                 knots = rng.normal(0.0, self.channel_db, 6)
                 curve = np.interp(np.arange(BINS), np.linspace(0, BINS - 1, 6), knots)
@@ -69,6 +76,11 @@ class Perturbation:
                 mel[begin : begin + width] = mean
         changed: NDArray[np.float32] = (mels @ _TO_CEPSTRA).astype(np.float32)
         return changed
+
+    def _add(self, mel: NDArray[np.float32], other: NDArray[np.float32], rng: np.random.Generator) -> None:
+        """Add `other` at some distance below `mel`, both shape (frames, `BINS`)."""
+        level = mel.max() - other.max() - rng.uniform(*self.ratio_db) * _DB
+        np.logaddexp(mel, other + np.float32(level), out=mel)
 
 
 _TO_CEPSTRA = cosine_transform().T.astype(np.float32)

@@ -48,6 +48,7 @@ from voicebot.acoustics.export import export, unfolded
 from voicebot.acoustics.features import Features, mfcc
 from voicebot.acoustics.network import Tdnn, Trained, scores
 from voicebot.acoustics.nnet3 import mixed, read_model, write_model
+from voicebot.acoustics.outputs import of_phones
 from voicebot.acoustics.speech import SPEECH_RATE_HZ, Utterance, read_shard, read_shards, write_shard
 from voicebot.acoustics.synthesis import (
     EspeakSpeech,
@@ -235,7 +236,7 @@ class Recipe:
             return lambda features: scores(trained.network, features) - 0.6 * np.log(trained.priors)
         model = read_model(self.aligner / "am" / "final.mdl")
         model = replace(model, layers=tuple(layer.of_precision("f") for layer in model.layers))
-        return lambda features: model.compute_every(features) - 0.6 * np.log(model.priors)
+        return lambda features: of_phones(model.compute_every(features))
 
     def _aligned(self, utterance: Utterance, scores_of: Callable[[Features], Scores]) -> Utterance | None:
         """The utterance with its segments, or None when sound and text do not fit."""
@@ -354,12 +355,12 @@ class Recipe:
         trained = Trained.load(self.work / "sequences.pt")
         probe = read_examples(next(iter(sorted((self.work / "examples").glob("*.npz")))))[0].features
         before = None if self.start is None else read_model(self.start / "am" / "final.mdl")
-        difference = export(trained, folder, acoustic_scale=1.0, pause_scale=1.0, probe=probe.astype(np.float32))
+        difference = export(trained, folder, probe.astype(np.float32))
         if before is not None:
             further = read_model(folder / "am" / "final.mdl")
             examples = self._all_examples()
             inputs = [e.features.astype(np.float32) for e in examples[:: max(1, len(examples) // 300)]]
-            write_model(mixed(before, further, self.amounts.further_share, inputs), folder, acoustic_scale=1.0)
+            write_model(mixed(before, further, self.amounts.further_share, inputs), folder)
         return difference
 
     # Progress
