@@ -198,6 +198,18 @@ def test_a_pause_behind_seven_digits_of_twelve_does_not_cut_the_number_off() -> 
     assert isinstance(turn, TurnEnded) and turn.readings[0].digits == "300000000001"
 
 
+def test_a_last_word_that_noise_covers_is_heard_out() -> None:
+    line, told_ms, events = Line(), 0, list[tuple[int, HearingEvent]]()
+    first_sound = [*[number("30000000000")] * 20, number("300000000005")]
+    line.listen_with(Guesses(*first_sound, final=number("300000000001")))
+    for frame in speechlike(600).then(silence(2000)).frames():
+        events += line.hears(Sound(frame, 8000))
+        told_ms = told_ms or (line.now_ms if len(line.partials) == 2 else 0)
+    at_ms, turn = only(events)
+    assert told_ms > 600 + 300
+    assert isinstance(turn, TurnEnded) and at_ms - told_ms == pytest.approx(250, abs=20)
+
+
 def test_pauses_of_800_ms_between_groups_leave_one_turn() -> None:
     line = Line(number("300000"))
     groups = speechlike(500)

@@ -24,6 +24,9 @@ class EndOfTurn:
     """Silence that ends an answer that is complete and could go on."""
     incomplete_ms: int = 2000
     """Silence that ends anything else; people pause this long while they read a number from paper."""
+    word_ms: int = 250
+    """How long the last word of a complete answer must have been there: it is told by its first sound, and noise may
+    cover the rest."""
     stalled: int = 4
     """How many times as long may pass without a new word while noise is taken for speech."""
     longest_ms: int = 30_000
@@ -46,8 +49,9 @@ class EndOfTurn:
     ) -> bool:
         """Whether the turn is over at `now_ms`."""
         silence_ms = self.silence_ms(completeness)
+        word_ms = 0 if completeness is Completeness.INCOMPLETE else self.word_ms
         return (
-            now_ms - last_voiced_ms >= silence_ms
+            (now_ms - last_voiced_ms >= silence_ms and now_ms - last_word_ms >= word_ms)
             or now_ms - last_word_ms >= self.stalled * silence_ms
             or now_ms - began_ms >= self.longest_ms
         )
