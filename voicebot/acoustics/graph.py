@@ -24,7 +24,7 @@ from itertools import accumulate, chain
 from pathlib import Path
 from typing import BinaryIO
 
-from voicebot.acoustics.outputs import KIND_OF_PHONE, KINDS, PAUSE
+from voicebot.acoustics.outputs import KINDS, PAUSE, kind
 from voicebot.errors import VoicebotError
 from voicebot.language.lexicon import Lexicon, load_lexicon
 from voicebot.language.phones import NOISE, PHONE_INDEX, PHONES, SILENCE
@@ -107,6 +107,15 @@ def position_phone(phone: str, position: str = "nonword") -> int:
     if index < 2:
         return index + 1
     return 3 + 4 * (index - 2) + _POSITIONS.index(position)
+
+
+LABELS = range(1, 3 + 4 * (len(PHONES) - 2))
+"""The labels of all phones."""
+
+
+def labelled_phone(label: int) -> str:
+    """The name of the phone with that label, at whatever position."""
+    return PHONES[label - 1 if label < 3 else 2 + (label - 3) // 4].name
 
 
 def loop(label: int) -> int:
@@ -346,7 +355,7 @@ class _GraphBuilder:
 
 def _kind_of(label: int) -> int:
     """The kind of the phone with a label, as its right neighbour sees it."""
-    return int(KIND_OF_PHONE[label - 1 if label < 3 else 2 + (label - 3) // 4])
+    return kind(labelled_phone(label))
 
 
 def _position(place: int, length: int) -> str:

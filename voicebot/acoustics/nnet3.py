@@ -16,15 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicebot.acoustics.features import BINS, MFCC_CONF, SUBSAMPLING, Features
-from voicebot.acoustics.graph import position_phone
-from voicebot.acoustics.outputs import KINDS, OUTPUTS
+from voicebot.acoustics.graph import LABELS, labelled_phone
+from voicebot.acoustics.outputs import KINDS, OUTPUTS, entering, staying
 from voicebot.errors import VoicebotError
-from voicebot.language.phones import PHONES
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
 
-_POSITIONS = ("begin", "internal", "end", "singleton")
 _HALF = -0.6931472
 
 
@@ -197,15 +195,6 @@ _MODEL_CONF = """\
 """How Vosk decodes. A narrower beam loses people with an accent, and the unknown words that noise should be."""
 
 
-def _position_phones() -> list[int]:
-    """For each label of a phone at a position, in order, the output that scores it."""
-    outputs: dict[int, int] = {}
-    for index, phone in enumerate(PHONES):
-        for position in ("nonword",) if index < 2 else _POSITIONS:
-            outputs[position_phone(phone.name, position)] = index
-    return [outputs[label] for label in sorted(outputs)]
-
-
 def _model_bytes(model: AcousticModel) -> Iterator[bytes]:
     yield b"\0B"
     yield from _transition_model()
@@ -246,18 +235,17 @@ def _transition_model() -> Iterator[bytes]:
     In the graphs one gets into a phone by the way that leaves its state here, and stays in it by the loop; so the first
     is scored as its beginning, behind each kind of phone by an output of its own.
     """
-    outputs = _position_phones()
-    labels = np.arange(1, len(outputs) + 1)
-    entries = np.concatenate([[-1], np.zeros(len(outputs))])  # for each label its topology: all have the only one
-    yield _token("<TransitionModel>") + _token("<Topology>") + _ints(labels) + _ints(entries)
+    topologies = np.concatenate([[-1], np.zeros(len(LABELS))])  # for each label: all have the only one
+    yield _token("<TransitionModel>") + _token("<Topology>") + _ints(np.array(LABELS)) + _ints(topologies)
     emitting = _int(0) + _int(1) + _int(2) + _int(0) + _float(0.5) + _int(1) + _float(0.5)
     final = _int(-1) + _int(-1) + _int(0)
     yield _int(-1) + _int(1) + _int(2) + emitting + final + _token("</Topology>")
-    yield _token("<Tuples>") + _int(len(outputs) * KINDS)
-    for label, output in zip(labels, outputs, strict=True):
+    yield _token("<Tuples>") + _int(len(LABELS) * KINDS)
+    for label in LABELS:
+        phone = labelled_phone(label)
         for left in range(KINDS):
-            yield _int(int(label)) + _int(0) + _int(len(PHONES) * (1 + left) + output) + _int(output)
-    halves = np.concatenate([[0.0], np.full(2 * len(outputs) * KINDS, _HALF)])
+            yield _int(label) + _int(0) + _int(entering(phone, left)) + _int(staying(phone))
+    halves = np.concatenate([[0.0], np.full(2 * len(LABELS) * KINDS, _HALF)])
     yield _token("</Tuples>") + _token("<LogProbs>") + _vector(halves)
     yield _token("</LogProbs>") + _token("</TransitionModel>")
 
