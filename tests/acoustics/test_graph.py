@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from voicebot.acoustics.graph import (
+    LABELS,
     Fst,
     GraphError,
     GraphSettings,
@@ -33,10 +34,11 @@ LEXICON = ROOT / "bg_lexicon"
 
 @pytest.fixture
 def model(tmp_path):
-    """A model with empty acoustic files and settings, which is all that compiling looks at."""
+    """A model with a count of states and empty settings, which is all that compiling looks at."""
     for name in ("am/final.mdl", "conf/mfcc.conf", "conf/model.conf", "graphs.toml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
+    (tmp_path / "am" / "final.mdl").write_bytes(b"<Tuples> " + struct.pack("<bi", 4, len(LABELS) * KINDS))
     return tmp_path
 
 
@@ -149,6 +151,13 @@ def test_compiling_needs_an_acoustic_model(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "final.mdl is missing" in error
     assert error.count("\n") == 1
+
+
+def test_an_acoustic_model_with_other_transitions_is_refused(model):
+    for content in (b"", b"<Triples> " + struct.pack("<bi", 4, 178), b"<Tuples> " + struct.pack("<bi", 4, 178)):
+        (model / "am" / "final.mdl").write_bytes(content)
+        with pytest.raises(GraphError, match=r"final\.mdl is of another version"):
+            compile_model(model, GRAMMARS, LEXICON)
 
 
 @pytest.mark.parametrize(

@@ -425,13 +425,16 @@ def compile_model(model: Path, grammars: Iterable[Path], lexicon_folder: Path) -
     knows what the words mean.
 
     Raises:
-        GraphError: the model has no acoustic model or wrong settings.
+        GraphError: the model has no acoustic model, one with other transitions, or wrong settings.
         GrammarError, LexiconError: a source is wrong.
     """
     acoustic = [model / "am" / "final.mdl", model / "conf" / "mfcc.conf", model / "conf" / "model.conf"]
     for path in acoustic:
         if not path.is_file():
             raise GraphError(f"{path} is missing: a model needs its acoustic model before graphs are made for it.")
+    states = acoustic[0].read_bytes().partition(b"<Tuples> ")[2][:5]  # Vosk ends the process at a transition too many
+    if states != struct.pack("<bi", 4, len(LABELS) * KINDS):
+        raise GraphError(f"{acoustic[0]} is of another version or no acoustic model: train or fetch it anew.")
     lexicon = load_lexicon(lexicon_folder)
     graphs: dict[str, Graph] = {}
     sources: dict[str, str] = {}
