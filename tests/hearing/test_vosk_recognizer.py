@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from voicebot.audio.sound import Sound
 from voicebot.audio.wav import read_wav
 from voicebot.hearing.recognizer import Reading, UnknownGrammar, recognize
-from voicebot.hearing.vosk_recognizer import Hypothesis, ModelError, VoskRecognizer, readings_of
+from voicebot.hearing.vosk_recognizer import Hypothesis, ModelError, VoskRecognizer, readings_of, weighed
 from voicebot.language.srgs import load_grammar
 
 ROOT = Path(__file__).parents[2]
@@ -130,8 +130,38 @@ def test_a_manifest_that_cannot_be_read_is_named(model, content):
         VoskRecognizer(model)
 
 
-def hypothesis(text: str, score: float = 0.0, durations: tuple[float, ...] = ()) -> Hypothesis:
-    return Hypothesis(tuple(text.split()), score, durations)
+def in_noise(sound: Sound, level: float) -> Sound:
+    noisy = sound.samples + np.random.default_rng(2).normal(0, level, len(sound.samples))
+    return Sound(np.clip(noisy, -32768, 32767).astype(np.int16), sound.rate_hz)
+
+
+def test_what_is_unsure_is_heard_again_and_nothing_else(recognizer):
+    number = read_wav(FIXTURES / "number-12-300000000004.wav").resampled(8000)
+    again = []
+    for level in (0, 500, 3000, 6000):
+        stream = recognizer.stream("identifier")
+        stream.accept(in_noise(number, level).samples)
+        found = stream.hypotheses()
+        first = weighed([one for one in found if one.hearing == 0], IDENTIFIER)
+        again.append({one.hearing for one in found} == {0, 1, 2})
+        assert again[-1] == (max(share for share, _ in first.values()) < 0.95)
+    assert not again[0] and any(again)
+
+
+def test_words_have_their_times_at_whatever_tempo_they_were_heard(recognizer, monkeypatch):
+    monkeypatch.setattr("voicebot.hearing.vosk_recognizer._SURE_SHARE", 1.1)
+    stream = recognizer.stream("identifier")
+    stream.accept(read_wav(FIXTURES / "number-7-1000001.wav").resampled(8000).samples)
+    likeliest = {}
+    for one in stream.hypotheses():
+        likeliest.setdefault(one.hearing, one)
+    ends = [[word.end_s for word in one.spoken if word.word != "[unk]"] for one in likeliest.values()]
+    assert len(ends) == 3 and len(ends[0]) == 7
+    np.testing.assert_allclose(ends[1:], [ends[0]] * 2, atol=0.1)
+
+
+def hypothesis(text: str, score: float = 0.0, durations: tuple[float, ...] = (), hearing: int = 0) -> Hypothesis:
+    return Hypothesis(tuple(text.split()), score, durations, hearing=hearing)
 
 
 def test_hypotheses_of_equal_meaning_are_one_reading():
@@ -139,6 +169,16 @@ def test_hypotheses_of_equal_meaning_are_one_reading():
     assert [(reading.text, reading.digits) for reading in found] == [("едно", "1"), ("два", "2")]
     total = math.exp(3) + math.exp(2) + math.exp(2.5)
     assert found[0].confidence == pytest.approx((math.exp(3) + math.exp(2.5)) / total)
+
+
+def test_each_hearing_has_the_same_say():
+    first = [hypothesis("едно", 103.0), hypothesis("две", 102.0)]
+    second = [hypothesis("две", 4.0, hearing=1), hypothesis("три", 1.0, hearing=1)]
+    found = {meaning.digits: share for meaning, (share, _) in weighed([*first, *second], IDENTIFIER).items()}
+    assert list(found) == ["2", "1", "3"]
+    of_one = math.exp(3) / (math.exp(3) + math.exp(2))
+    of_two = math.exp(4) / (math.exp(4) + math.exp(1))
+    assert found == pytest.approx({"1": of_one / 2, "2": (1 - of_one + of_two) / 2, "3": (1 - of_two) / 2})
 
 
 def test_unknown_words_between_digits_leave_no_number():

@@ -41,6 +41,11 @@ _POSTERIOR_SCALE = 1.0
 """What differences between scores are multiplied by before they become probabilities; the scores already carry the
 acoustic scale of the model's configuration."""
 
+_SURE_SHARE = 0.95
+"""What is heard with a smaller share than this is heard again, faster and slower."""
+_OTHER_TEMPOS = (0.93, 1.07)
+"""How fast: tempo and pitch together, as a tape would play it."""
+
 _CHUNK_FRAMES = 9
 """Frames of 10 ms that are decoded at a time. Vosk's 20 make the first partial reading come 100 ms later; fewer than
 9 win nothing more and cost time."""
@@ -92,6 +97,8 @@ class Hypothesis:
     """How long each word lasts, in seconds."""
     begins_s: tuple[float, ...] = ()
     """When each word begins, in seconds of the utterance."""
+    hearing: int = 0
+    """In which hearing of the utterance it was found; scores of one hearing alone can be compared."""
 
     @property
     def spoken(self) -> list[SpokenWord]:
@@ -146,25 +153,39 @@ def calibrated(calibration: Calibration, heard_db: Levels) -> Judge:
     return confidence
 
 
+def weighed(hypotheses: Sequence[Hypothesis], grammar: Grammar) -> dict[Meaning, tuple[float, Hypothesis]]:
+    """What an utterance can mean, likeliest first, each with its probability and its likeliest hypothesis.
+
+    The probability of a hypothesis is its share among those of its hearing (their softmax); each of its meanings has
+    its share of that. That of a meaning is the sum over hypotheses, and the mean over hearings.
+    """
+    hearings: dict[int, list[Hypothesis]] = {}
+    for hypothesis in hypotheses:
+        hearings.setdefault(hypothesis.hearing, []).append(hypothesis)
+    shares = []
+    for found in hearings.values():
+        best = max(hypothesis.score for hypothesis in found)
+        likelihoods = [math.exp(_POSTERIOR_SCALE * (hypothesis.score - best)) for hypothesis in found]
+        total = sum(likelihoods) * len(hearings)
+        shares += [(hypothesis, likelihood / total) for hypothesis, likelihood in zip(found, likelihoods, strict=True)]
+    merged: dict[Meaning, tuple[float, Hypothesis]] = {}
+    for hypothesis, share in sorted(shares, key=lambda pair: -pair[1]):
+        for meaning, part in hypothesis.meanings(grammar):
+            probability, first = merged.get(meaning, (0.0, hypothesis))
+            merged[meaning] = (probability + share * part, first)
+    return dict(sorted(merged.items(), key=lambda item: -item[1][0]))
+
+
 def readings_of(hypotheses: Sequence[Hypothesis], grammar: Grammar, judge: Judge = plain_confidence) -> list[Reading]:
     """Readings, likeliest first: each meaning of each hypothesis, with equal ones made one.
 
-    The probability of a hypothesis is its share among all hypotheses (their softmax); each of its meanings has its
-    share of that. That of a reading is the sum over hypotheses. `judge` makes a confidence of it; confidences never sum
-    to more than 1, and where nothing was understood there is none.
+    `judge` makes a confidence of the probability of a reading; confidences never sum to more than 1, and where nothing
+    was understood there is none.
     """
     if not hypotheses:
         return [Reading("", 0.0)]
-    best = max(hypothesis.score for hypothesis in hypotheses)
-    shares = [math.exp(_POSTERIOR_SCALE * (hypothesis.score - best)) for hypothesis in hypotheses]
-    total = sum(shares)
-    merged: dict[Meaning, tuple[float, Hypothesis]] = {}
-    for hypothesis, share in sorted(zip(hypotheses, shares, strict=True), key=lambda pair: -pair[1]):
-        for meaning, part in hypothesis.meanings(grammar):
-            probability, first = merged.get(meaning, (0.0, hypothesis))
-            merged[meaning] = (probability + share / total * part, first)
     readings = []
-    for meaning, (probability, hypothesis) in sorted(merged.items(), key=lambda item: -item[1][0]):
+    for meaning, (probability, hypothesis) in weighed(hypotheses, grammar).items():
         if meaning == Meaning():
             readings.append(Reading("", 0.0))
         else:
@@ -191,8 +212,18 @@ class VoskStream:
     Vosk reports endpoints of its own; they are not listened to, so an utterance is one however long its pauses.
     """
 
-    def __init__(self, decoder: Any, grammar: Grammar, calibration: Calibration | None = None) -> None:
-        self._decoder = decoder
+    def __init__(
+        self, decoder_at: Callable[[float], Any], grammar: Grammar, calibration: Calibration | None = None
+    ) -> None:
+        """Begin to hear.
+
+        Args:
+            decoder_at: makes a decoder of sound that has so many samples a second.
+            grammar: what words mean.
+            calibration: how sure readings are.
+        """
+        self._decoder_at = decoder_at
+        self._decoder = decoder_at(TELEPHONE_RATE_HZ)
         self._grammar = grammar
         self._calibration = calibration
         self._heard: list[Samples] = []
@@ -200,8 +231,7 @@ class VoskStream:
     def accept(self, samples: Samples) -> None:
         """Hear more of the utterance: int16 mono at 8 kHz, any length."""
         self._heard.append(samples)
-        if len(samples) and self._decoder.AcceptWaveform(np.asarray(samples, "<i2").tobytes()) < 0:
-            raise RecognitionError("Vosk could not decode the sound.")
+        _decode(self._decoder, samples)
 
     def partial(self) -> Reading:
         """The best reading of what was heard so far; its confidence is 0, because nothing was compared yet."""
@@ -221,22 +251,44 @@ class VoskStream:
         return readings_of(hypotheses, self._grammar, calibrated(self._calibration, self.heard_db))
 
     def hypotheses(self) -> list[Hypothesis]:
-        """The word sequences that fit the whole utterance; the stream is spent."""
-        found = json.loads(self._decoder.FinalResult())["alternatives"]
-        return [
-            Hypothesis(
-                tuple(word["word"] for word in alternative.get("result", ())),
-                alternative["confidence"],
-                tuple(word["end"] - word["start"] for word in alternative.get("result", ())),
-                tuple(word["start"] for word in alternative.get("result", ())),
-            )
-            for alternative in found
-        ]
+        """The word sequences that fit the whole utterance; the stream is spent.
+
+        Where no meaning of them is sure, the utterance is heard again at other tempos, and what fits then is added:
+        what is right is mostly right at each of them, what is wrong is another error at each.
+        """
+        found = _found(self._decoder)
+        likeliest = max((share for share, _ in weighed(found, self._grammar).values()), default=1.0)
+        if likeliest < _SURE_SHARE:
+            heard = np.concatenate(self._heard)
+            for hearing, tempo in enumerate(_OTHER_TEMPOS, 1):
+                decoder = self._decoder_at(TELEPHONE_RATE_HZ * tempo)
+                _decode(decoder, heard)
+                found += _found(decoder, hearing, tempo)
+        return found
 
     @property
     def heard_db(self) -> Levels:
         """Levels of what was heard so far."""
         return levels_db(np.concatenate(self._heard)) if self._heard else np.zeros(0)
+
+
+def _decode(decoder: Any, samples: Samples) -> None:
+    if len(samples) and decoder.AcceptWaveform(np.asarray(samples, "<i2").tobytes()) < 0:
+        raise RecognitionError("Vosk could not decode the sound.")
+
+
+def _found(decoder: Any, hearing: int = 0, tempo: float = 1.0) -> list[Hypothesis]:
+    """What a decoder found in all that it heard, with times as they are at the tempo at which it was said."""
+    return [
+        Hypothesis(
+            tuple(word["word"] for word in alternative.get("result", ())),
+            alternative["confidence"],
+            tuple((word["end"] - word["start"]) * tempo for word in alternative.get("result", ())),
+            tuple(word["start"] * tempo for word in alternative.get("result", ())),
+            hearing,
+        )
+        for alternative in json.loads(decoder.FinalResult())["alternatives"]
+    ]
 
 
 class VoskRecognizer:
@@ -280,10 +332,15 @@ class VoskRecognizer:
 
     def stream(self, grammar: str) -> VoskStream:
         """Begin an utterance; raises `UnknownGrammar` for a name that no grammar has."""
-        decoder = vosk.KaldiRecognizer(self._vosk_model(grammar), TELEPHONE_RATE_HZ)
-        decoder.SetMaxAlternatives(self.alternatives)
-        decoder.SetWords(True)
-        return VoskStream(decoder, self._grammars[grammar], self.calibrations.get(grammar))
+        model = self._vosk_model(grammar)
+
+        def decoder_at(rate_hz: float) -> Any:
+            decoder = vosk.KaldiRecognizer(model, rate_hz)
+            decoder.SetMaxAlternatives(self.alternatives)
+            decoder.SetWords(True)
+            return decoder
+
+        return VoskStream(decoder_at, self._grammars[grammar], self.calibrations.get(grammar))
 
     def _vosk_model(self, grammar: str) -> Any:
         if grammar not in self._grammars:
