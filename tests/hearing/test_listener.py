@@ -175,6 +175,16 @@ def test_a_prompt_is_stopped_while_the_number_is_still_being_said() -> None:
     assert isinstance(event, BargeIn) and at_ms < 600
 
 
+def test_a_guess_stops_a_prompt_but_does_not_take_the_caller_as_done() -> None:
+    line, guess = Line(), replace(command("end"), guessed=True)
+    line.listen_with(Guesses(guess, final=command("end")))
+    _, event = line.hears(speechlike(400), bot_speaking=True)[0]
+    assert isinstance(event, BargeIn) and line.partials
+    at_ms, turn = only(line.hears(silence(4000)))
+    assert isinstance(turn, TurnEnded)
+    assert at_ms - turn.ended_ms == pytest.approx(2000, abs=20)  # that of an incomplete answer
+
+
 def test_a_prompt_that_was_stopped_is_answered_even_if_nothing_was_understood() -> None:
     line = Line()
     line.listen_with(Guesses(number("30"), final=NOTHING))

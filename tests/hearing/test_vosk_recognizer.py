@@ -68,6 +68,26 @@ def test_partial_readings_grow_into_the_number(recognizer):
     assert partials[-1] == stream.finish()[0].digits == "300000000004"
 
 
+def test_the_first_word_is_guessed_before_it_is_known(recognizer):
+    stream = recognizer.stream("identifier")
+    partials = []
+    for frame in read_wav(FIXTURES / "number-12-300000000004.wav").frames(60):
+        stream.accept(frame)
+        partials.append(stream.partial())
+    guessed = next(number for number, reading in enumerate(partials) if reading.text)
+    known = next(number for number, reading in enumerate(partials) if not reading.guessed)
+    assert partials[guessed].guessed and guessed < known < len(partials)
+    assert not any(reading.guessed for reading in partials[known:])
+
+
+def test_guesses_end_where_no_word_comes(recognizer):
+    stream = recognizer.stream("menu")
+    for frame in Sound(np.random.default_rng(1).normal(0, 5, 8000 * 3).astype(np.int16), 8000).frames(60):
+        stream.accept(frame)
+        last = stream.partial()
+    assert last == Reading("", 0.0)
+
+
 def test_a_long_pause_does_not_cut_an_utterance_in_two(recognizer):
     number = read_wav(FIXTURES / "number-7-1000001.wav")
     rng = np.random.default_rng(1)

@@ -54,8 +54,10 @@ class _Turn:
     barged_in: bool = False
     partial_text: str = ""
     """The words of the last partial reading."""
+    known_text: str = ""
+    """Those of the last one that was no guess."""
     last_word_ms: int = 0
-    """When they last changed; if they never did, when the caller's time began."""
+    """When these last changed; if they never did, when the caller's time began."""
     stream: RecognizerStream | None = None
     """Opened with the first frame behind the pre-roll."""
 
@@ -178,16 +180,20 @@ class Listener:
         if voiced:
             turn.last_voiced_ms = now_ms
             turn.during_prompt = bot_speaking
-        if bot_speaking and not turn.partial_text:
+        if bot_speaking and not turn.known_text:
             turn.last_word_ms = now_ms
         if now_ms >= turn.next_partial_ms:
             turn.next_partial_ms = now_ms + self._timers.partial_ms
             reading = stream.partial()
             if reading.text != turn.partial_text:
-                turn.partial_text, turn.last_word_ms = reading.text, now_ms
+                turn.partial_text = reading.text
                 events.append(PartialReading(reading))
-            turn.completeness = self._expectation.spoken(reading)
-            before, turn.interrupting = turn.interrupting, _answers(reading, turn.completeness)
+            completeness = self._expectation.spoken(reading)
+            before, turn.interrupting = turn.interrupting, _answers(reading, completeness)
+            if not reading.guessed:
+                turn.completeness = completeness
+                if reading.text != turn.known_text:
+                    turn.known_text, turn.last_word_ms = reading.text, now_ms
             if bot_speaking and not self._expectation.hotword and not turn.barged_in and before and turn.interrupting:
                 turn.barged_in = True
                 events.append(BargeIn(now_ms))

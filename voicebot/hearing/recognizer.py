@@ -34,6 +34,8 @@ class Reading:
     """Which of a list was chosen, from 1, or -1 for the last."""
     month: int | None = None
     """Which month was named: 1 to 12, 0 for the present, -1 for the one before it."""
+    guessed: bool = False
+    """Whether a partial reading is a first guess: enough to stop a prompt, not enough to take the caller as done."""
 
     def __repr__(self) -> str:
         """Masked: the words of a reading may be a customer's number."""

@@ -46,6 +46,12 @@ _SURE_SHARE = 0.95
 _OTHER_TEMPOS = (0.93, 1.07)
 """How fast: tempo and pitch together, as a tape would play it."""
 
+_AHEAD = np.zeros(TELEPHONE_RATE_HZ * 120 // 1000, np.int16)
+"""Silence that is imagined behind what was heard until a word is known: the network hears 240 ms behind a sound before
+it says what it was, and half of that is enough for a guess."""
+_GUESSES = 20
+"""Most guesses, each of which hears the utterance from its beginning."""
+
 _CHUNK_FRAMES = 9
 """Frames of 10 ms that are decoded at a time. Vosk's 20 make the first partial reading come 100 ms later; fewer than
 9 win nothing more and cost time."""
@@ -227,6 +233,7 @@ class VoskStream:
         self._grammar = grammar
         self._calibration = calibration
         self._heard: list[Samples] = []
+        self._guesses = _GUESSES
 
     def accept(self, samples: Samples) -> None:
         """Hear more of the utterance: int16 mono at 8 kHz, any length."""
@@ -235,13 +242,21 @@ class VoskStream:
 
     def partial(self) -> Reading:
         """The best reading of what was heard so far; its confidence is 0, because nothing was compared yet."""
-        words = json.loads(self._decoder.PartialResult())["partial"].split()
+        words, known = _partial(self._decoder)
+        if known:
+            self._guesses = 0
+        guessed = self._guesses > 0
+        if guessed:
+            self._guesses -= 1
+            decoder = self._decoder_at(TELEPHONE_RATE_HZ)
+            _decode(decoder, np.concatenate([*self._heard, _AHEAD]))
+            words, known = _partial(decoder)
         hypothesis = Hypothesis(tuple(words), 0.0)
-        known = [word for word in words if word != UNKNOWN_WORD]
         meaning = hypothesis.meanings(self._grammar)[0][0]
         if meaning == Meaning() and known and UNKNOWN_WORD not in _inside(words):
             meaning = self._grammar.interpret_prefix(known) or meaning
-        return Reading(" ".join(known), 0.0, meaning.digits, meaning.intent, meaning.ordinal, meaning.month)
+        text = " ".join(known)
+        return Reading(text, 0.0, meaning.digits, meaning.intent, meaning.ordinal, meaning.month, guessed)
 
     def finish(self) -> list[Reading]:
         """The readings of the whole utterance, best first, at least one; the stream is spent."""
@@ -275,6 +290,12 @@ class VoskStream:
 def _decode(decoder: Any, samples: Samples) -> None:
     if len(samples) and decoder.AcceptWaveform(np.asarray(samples, "<i2").tobytes()) < 0:
         raise RecognitionError("Vosk could not decode the sound.")
+
+
+def _partial(decoder: Any) -> tuple[list[str], list[str]]:
+    """The likeliest words so far, and the known ones of them."""
+    words = json.loads(decoder.PartialResult())["partial"].split()
+    return words, [word for word in words if word != UNKNOWN_WORD]
 
 
 def _found(decoder: Any, hearing: int = 0, tempo: float = 1.0) -> list[Hypothesis]:
