@@ -82,7 +82,7 @@ def test_the_first_word_is_guessed_before_it_is_known(recognizer):
 
 def test_guesses_end_where_no_word_comes(recognizer):
     stream = recognizer.stream("menu")
-    for frame in Sound(np.random.default_rng(1).normal(0, 5, 8000 * 3).astype(np.int16), 8000).frames(60):
+    for frame in Sound(np.random.default_rng(1).normal(0, 5, 8000 * 10).astype(np.int16), 8000).frames(60):
         stream.accept(frame)
         last = stream.partial()
     assert last == Reading("", 0.0)
@@ -166,6 +166,14 @@ def test_what_is_unsure_is_heard_again_and_nothing_else(recognizer):
         again.append({one.hearing for one in found} == {0, 1, 2})
         assert again[-1] == (max(share for share, _ in first.values()) < 0.95)
     assert not again[0] and any(again)
+
+
+def test_what_took_long_to_hear_is_not_heard_again(recognizer, monkeypatch):
+    monkeypatch.setattr("voicebot.hearing.vosk_recognizer._SURE_SHARE", 1.1)
+    monkeypatch.setattr("voicebot.hearing.vosk_recognizer._PATIENCE_S", 0.0)
+    stream = recognizer.stream("menu")
+    stream.accept(read_wav(FIXTURES / "operator.wav").resampled(8000).samples)
+    assert {one.hearing for one in stream.hypotheses()} == {0}
 
 
 def test_words_have_their_times_at_whatever_tempo_they_were_heard(recognizer, monkeypatch):

@@ -11,6 +11,7 @@ import math
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,12 +46,15 @@ _SURE_SHARE = 0.95
 """What is heard with a smaller share than this is heard again, faster and slower."""
 _OTHER_TEMPOS = (0.93, 1.07)
 """How fast: tempo and pitch together, as a tape would play it."""
+_PATIENCE_S = 0.3
+"""What took more processor time than this to hear is not heard again, because the caller waits meanwhile: that is long
+music, mostly."""
 
 _AHEAD = np.zeros(TELEPHONE_RATE_HZ * 120 // 1000, np.int16)
 """Silence that is imagined behind what was heard until a word is known: the network hears 240 ms behind a sound before
 it says what it was, and half of that is enough for a guess."""
-_GUESSES = 20
-"""Most guesses, each of which hears the utterance from its beginning."""
+_GUESSING_S = 0.1
+"""Most processor time for the guesses of an utterance, each of which hears it from its beginning."""
 
 _CHUNK_FRAMES = 9
 """Frames of 10 ms that are decoded at a time. Vosk's 20 make the first partial reading come 100 ms later; fewer than
@@ -233,23 +237,23 @@ class VoskStream:
         self._grammar = grammar
         self._calibration = calibration
         self._heard: list[Samples] = []
-        self._guesses = _GUESSES
+        self._spent_s = 0.0
+        self._guessing_s = _GUESSING_S
 
     def accept(self, samples: Samples) -> None:
         """Hear more of the utterance: int16 mono at 8 kHz, any length."""
         self._heard.append(samples)
-        _decode(self._decoder, samples)
+        self._spent_s += _decode(self._decoder, samples)
 
     def partial(self) -> Reading:
         """The best reading of what was heard so far; its confidence is 0, because nothing was compared yet."""
         words, known = _partial(self._decoder)
         if known:
-            self._guesses = 0
-        guessed = self._guesses > 0
+            self._guessing_s = 0.0
+        guessed = self._guessing_s > 0.0
         if guessed:
-            self._guesses -= 1
             decoder = self._decoder_at(TELEPHONE_RATE_HZ)
-            _decode(decoder, np.concatenate([*self._heard, _AHEAD]))
+            self._guessing_s -= _decode(decoder, np.concatenate([*self._heard, _AHEAD]))
             words, known = _partial(decoder)
         hypothesis = Hypothesis(tuple(words), 0.0)
         meaning = hypothesis.meanings(self._grammar)[0][0]
@@ -273,7 +277,7 @@ class VoskStream:
         """
         found = _found(self._decoder)
         likeliest = max((share for share, _ in weighed(found, self._grammar).values()), default=1.0)
-        if likeliest < _SURE_SHARE:
+        if likeliest < _SURE_SHARE and self._spent_s <= _PATIENCE_S:
             heard = np.concatenate(self._heard)
             for hearing, tempo in enumerate(_OTHER_TEMPOS, 1):
                 decoder = self._decoder_at(TELEPHONE_RATE_HZ * tempo)
@@ -287,9 +291,12 @@ class VoskStream:
         return levels_db(np.concatenate(self._heard)) if self._heard else np.zeros(0)
 
 
-def _decode(decoder: Any, samples: Samples) -> None:
+def _decode(decoder: Any, samples: Samples) -> float:
+    """Let a decoder hear samples; returns the processor time that it took, in seconds."""
+    begun_s = time.thread_time()
     if len(samples) and decoder.AcceptWaveform(np.asarray(samples, "<i2").tobytes()) < 0:
         raise RecognitionError("Vosk could not decode the sound.")
+    return time.thread_time() - begun_s
 
 
 def _partial(decoder: Any) -> tuple[list[str], list[str]]:
