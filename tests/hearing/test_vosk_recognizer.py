@@ -68,7 +68,8 @@ def test_partial_readings_grow_into_the_number(recognizer):
     assert partials[-1] == stream.finish()[0].digits == "300000000004"
 
 
-def test_the_first_word_is_guessed_before_it_is_known(recognizer):
+def test_the_first_word_is_guessed_before_it_is_known(recognizer, monkeypatch):
+    monkeypatch.setattr("voicebot.hearing.vosk_recognizer._GUESSING_S", math.inf)
     stream = recognizer.stream("identifier")
     partials = []
     for frame in read_wav(FIXTURES / "number-12-300000000004.wav").frames(60):
@@ -155,7 +156,8 @@ def in_noise(sound: Sound, level: float) -> Sound:
     return Sound(np.clip(noisy, -32768, 32767).astype(np.int16), sound.rate_hz)
 
 
-def test_what_is_unsure_is_heard_again_and_nothing_else(recognizer):
+def test_what_is_unsure_is_heard_again_and_nothing_else(recognizer, monkeypatch):
+    monkeypatch.setattr("voicebot.hearing.vosk_recognizer._PATIENCE_S", math.inf)
     number = read_wav(FIXTURES / "number-12-300000000004.wav").resampled(8000)
     again = []
     for level in (0, 500, 3000, 6000):
@@ -178,6 +180,7 @@ def test_what_took_long_to_hear_is_not_heard_again(recognizer, monkeypatch):
 
 def test_words_have_their_times_at_whatever_tempo_they_were_heard(recognizer, monkeypatch):
     monkeypatch.setattr("voicebot.hearing.vosk_recognizer._SURE_SHARE", 1.1)
+    monkeypatch.setattr("voicebot.hearing.vosk_recognizer._PATIENCE_S", math.inf)
     stream = recognizer.stream("identifier")
     stream.accept(read_wav(FIXTURES / "number-7-1000001.wav").resampled(8000).samples)
     likeliest = {}

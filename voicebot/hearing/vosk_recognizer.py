@@ -53,7 +53,7 @@ music, mostly."""
 _AHEAD = np.zeros(TELEPHONE_RATE_HZ * 120 // 1000, np.int16)
 """Silence that is imagined behind what was heard until a word is known: the network hears 240 ms behind a sound before
 it says what it was, and half of that is enough for a guess."""
-_GUESSING_S = 0.1
+_GUESSING_S = 0.3
 """Most processor time for the guesses of an utterance, each of which hears it from its beginning."""
 
 _CHUNK_FRAMES = 9
