@@ -330,7 +330,7 @@ class VoskRecognizer:
 
         Args:
             model: folder of the model.
-            alternatives: how many hypotheses are compared, at least 1.
+            alternatives: how many hypotheses of a hearing are compared, at least 1.
 
         Raises:
             ModelError: the model or one of its files is missing or damaged.
@@ -338,7 +338,7 @@ class VoskRecognizer:
         """
         names = check_model(model)
         self.alternatives = alternatives
-        """How many hypotheses are compared."""
+        """How many hypotheses of a hearing are compared."""
         self._model = model
         self._grammars: Mapping[str, Grammar] = {
             name: load_grammar(model / "graphs" / name / "grammar.grxml") for name in names
