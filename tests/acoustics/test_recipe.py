@@ -8,6 +8,8 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
 
+from threadpoolctl import threadpool_info
+
 from voicebot.acoustics.recipe import in_processes, join, speech_bounds
 from voicebot.acoustics.speech import SPEECH_RATE_HZ, Utterance
 
@@ -27,6 +29,16 @@ def test_all_work_is_done_by_several_processes(tmp_path: Path) -> None:
 def test_what_goes_wrong_in_a_process_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         list(in_processes(Path.mkdir, [tmp_path], 2))
+
+
+def _write_threads(path: Path) -> None:
+    path.write_text(" ".join(str(pool["num_threads"]) for pool in threadpool_info()), encoding="ascii")
+
+
+def test_each_process_computes_with_one_thread(tmp_path: Path) -> None:
+    targets = [tmp_path / str(number) for number in range(2)]
+    list(in_processes(_write_threads, targets, 2))
+    assert {number for target in targets for number in target.read_text(encoding="ascii").split()} == {"1"}
 
 
 def test_speech_lies_between_its_pauses() -> None:

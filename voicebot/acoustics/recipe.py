@@ -30,6 +30,7 @@ import numpy as np
 import platformdirs
 import torch
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from threadpoolctl import threadpool_limits
 
 from voicebot.acoustics import corpora
 from voicebot.acoustics.alignment import Scores, align, chain_of, doubt
@@ -387,11 +388,15 @@ _work: Callable[[Any], None]
 
 
 def in_processes(work: Callable[[Item], None], items: Sequence[Item], processes: int) -> Iterator[None]:
-    """Do `work` for each item in forked processes, which share what is in memory; tells of each one that is done."""
+    """Do `work` for each item in forked processes, which share what is in memory; tells of each one that is done.
+
+    Each computes with one thread: where there are more of them than cores, those of OpenBLAS and OpenMP take the cores
+    from one another while they wait.
+    """
     global _work
     _work = work
     fork = multiprocessing.get_context("fork")
-    with fork.Pool(processes, torch.set_num_threads, (1,)) as pool:
+    with fork.Pool(processes, threadpool_limits, (1,)) as pool:
         yield from pool.imap_unordered(_do, items)
 
 
