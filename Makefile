@@ -42,7 +42,7 @@ graphs: .venv/dev
 model: .venv/dev
 	$(PIP) -e '.[train]'
 	sh deploy/train-packages.sh $${XDG_CACHE_HOME:-$$HOME/.cache}/voicebot/acoustics/styles
-	$(BIN)/python -m voicebot.acoustics.recipe $(if $(SMOKE),--smoke --work build/smoke --out build/smoke/model)
+	GOMP_SPINCOUNT=20000 $(BIN)/python -m voicebot.acoustics.recipe $(if $(SMOKE),--smoke --work build/smoke --out build/smoke/model)
 
 voice: .venv/dev
 	$(PIP) -e '.[voice-train]'

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
 
-from voicebot.acoustics.export import ExportError, export, unfolded
+from voicebot.acoustics.export import ExportError, export, export_compact, unfolded
 from voicebot.acoustics.features import BINS
 from voicebot.acoustics.network import LAYERS, LayerShape, Tdnn, Trained, context, scores
 from voicebot.acoustics.nnet3 import read_model
@@ -83,6 +83,12 @@ def test_a_saved_network_is_loaded_as_it_was(tmp_path: Path) -> None:
     trained.save(tmp_path / "network.pt")
     loaded = Trained.load(tmp_path / "network.pt")
     assert np.array_equal(scores(loaded.network, _features()), scores(trained.network, _features()))
+
+
+def test_the_second_pass_says_nearly_what_its_network_says(tmp_path: Path) -> None:
+    trained = _trained()
+    difference = export_compact(trained, tmp_path / "second_pass.npz", _features())
+    assert 0.0 < difference < 0.05 * np.abs(scores(trained.network, _features())).max()
 
 
 def test_a_network_of_another_shape_is_refused_by_name(tmp_path: Path) -> None:

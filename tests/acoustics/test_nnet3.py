@@ -21,12 +21,13 @@ from voicebot.acoustics.outputs import KINDS, OUTPUTS, entering, staying
 from voicebot.language.phones import PHONES
 
 
-def _tiny(seed: int = 0) -> AcousticModel:
+def tiny_model(seed: int = 0, outputs: int = OUTPUTS) -> AcousticModel:
+    """A model of random weights with each kind of layer."""
     rng = np.random.default_rng(seed)
 
-    def layer(offsets: tuple[int, ...], inputs: int, outputs: int, **flags: bool) -> AffineLayer:
-        weights = rng.standard_normal((outputs, len(offsets) * inputs)) * 0.1
-        return AffineLayer(offsets, weights, rng.standard_normal(outputs), **flags)
+    def layer(offsets: tuple[int, ...], inputs: int, size: int, **flags: bool) -> AffineLayer:
+        weights = rng.standard_normal((size, len(offsets) * inputs)) * 0.1
+        return AffineLayer(offsets, weights, rng.standard_normal(size), **flags)
 
     layers = (
         layer((-1, 0, 1), BINS, 6),
@@ -34,7 +35,7 @@ def _tiny(seed: int = 0) -> AcousticModel:
         replace(
             layer((-3, 0), 6, 4), bias=rng.standard_normal(6), expansion=rng.standard_normal((6, 4)), residual=True
         ),
-        layer((0,), 6, OUTPUTS, relu=False),
+        layer((0,), 6, outputs, relu=False),
     )
     return AcousticModel(layers)
 
@@ -44,7 +45,7 @@ def _features(frames: int = 31) -> np.ndarray:
 
 
 def test_what_is_read_computes_what_was_written(tmp_path: Path) -> None:
-    model = _tiny()
+    model = tiny_model()
     write_model(model, tmp_path)
     read = read_model(tmp_path / "am" / "final.mdl")
     assert [(one.offsets, one.relu, one.residual, one.weights.shape) for one in read.layers] == [
@@ -53,12 +54,16 @@ def test_what_is_read_computes_what_was_written(tmp_path: Path) -> None:
     assert np.abs(read.compute(_features()) - model.compute(_features())).max() < 1e-4
 
 
-def test_an_output_comes_for_every_third_frame() -> None:
-    assert _tiny().compute(_features(31)).shape == (11, OUTPUTS)
+@pytest.mark.parametrize("frames", [30, 31, 32])
+def test_an_output_comes_for_every_third_frame(frames: int) -> None:
+    model = tiny_model()
+    found, every = model.compute(_features(frames)), model.compute_every(_features(frames))
+    assert found.shape == (-(-frames // 3), OUTPUTS)
+    np.testing.assert_allclose(found, every[::3], atol=1e-9)
 
 
 def test_a_layer_is_an_affine_function_of_its_frames() -> None:
-    first, second, factored, third = _tiny().layers
+    first, second, factored, third = tiny_model().layers
     features = _features(9).astype(np.float64)
     features[0] = features[1]  # beyond the beginning the first frame repeats
     hidden = {}
@@ -78,7 +83,7 @@ def test_a_layer_is_an_affine_function_of_its_frames() -> None:
 
 @pytest.mark.parametrize("shipped", [False, True])
 def test_every_phone_at_every_position_has_its_transition(tmp_path: Path, shipped: bool) -> None:
-    write_model(_tiny(), tmp_path)
+    write_model(tiny_model(), tmp_path)
     folder = Path("models/bg-telephone") if shipped else tmp_path
     content = (folder / "am" / "final.mdl").read_bytes()
     states = content.partition(b"<Tuples> ")[2].partition(b"</Tuples> ")[0]
@@ -96,7 +101,7 @@ def test_every_phone_at_every_position_has_its_transition(tmp_path: Path, shippe
 
 
 def test_a_file_cut_short_is_refused_by_name(tmp_path: Path) -> None:
-    write_model(_tiny(), tmp_path)
+    write_model(tiny_model(), tmp_path)
     path = tmp_path / "am" / "final.mdl"
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(NetworkFileError, match=r"final\.mdl cannot be read as an acoustic model"):
@@ -104,7 +109,7 @@ def test_a_file_cut_short_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_model_with_other_phones_is_refused_by_name(tmp_path: Path) -> None:
-    model = _tiny()
+    model = tiny_model()
     last = replace(model.layers[-1], weights=model.layers[-1].weights[:3], bias=model.layers[-1].bias[:3])
     write_model(replace(model, layers=(*model.layers[:-1], last)), tmp_path)
     with pytest.raises(NetworkFileError, match=r"final\.mdl is of another version: it has 3 outputs"):
@@ -112,13 +117,13 @@ def test_a_model_with_other_phones_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_vosk_is_told_the_scale_and_the_features(tmp_path: Path) -> None:
-    write_model(_tiny(), tmp_path)
+    write_model(tiny_model(), tmp_path)
     assert "--acoustic-scale=1\n" in (tmp_path / "conf" / "model.conf").read_text()
     assert "--num-ceps=40\n" in (tmp_path / "conf" / "mfcc.conf").read_text()
 
 
 def test_a_mixture_lies_between_its_models() -> None:
-    first, second = _tiny(0), _tiny(5)
+    first, second = tiny_model(0), tiny_model(5)
     inputs = [_features(200)]
     for share, model in ((0.0, first), (1.0, second)):
         assert np.allclose(
@@ -131,7 +136,7 @@ def test_a_mixture_lies_between_its_models() -> None:
 
 
 def test_layers_are_mixed_whole_although_their_halves_differ() -> None:
-    model = _tiny()
+    model = tiny_model()
     part = model.layers[2]
     assert part.expansion is not None
     turned = replace(part, weights=-2.0 * part.weights[::-1], expansion=-0.5 * part.expansion[:, ::-1])
@@ -154,7 +159,7 @@ def test_a_layer_is_parted_where_it_costs_least() -> None:
 
 
 def test_models_of_other_layers_are_not_mixed() -> None:
-    first, second = _tiny(0), _tiny(5)
+    first, second = tiny_model(0), tiny_model(5)
     moved = replace(second, layers=(replace(second.layers[0], offsets=(-2, 0, 2)), *second.layers[1:]))
     for other in (moved, replace(second, layers=second.layers[1:])):
         with pytest.raises(NetworkFileError, match="trained further"):

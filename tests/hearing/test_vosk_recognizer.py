@@ -1,6 +1,8 @@
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +12,14 @@ from hypothesis import strategies as st
 from voicebot.audio.sound import Sound
 from voicebot.audio.wav import read_wav
 from voicebot.hearing.recognizer import Reading, UnknownGrammar, recognize
-from voicebot.hearing.vosk_recognizer import Hypothesis, ModelError, VoskRecognizer, readings_of, weighed
+from voicebot.hearing.vosk_recognizer import (
+    Hypothesis,
+    ModelError,
+    VoskRecognizer,
+    _scored_again,
+    readings_of,
+    weighed,
+)
 from voicebot.language.srgs import load_grammar
 
 ROOT = Path(__file__).parents[2]
@@ -126,7 +135,8 @@ def test_a_missing_model_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["am/final.mdl", "conf/model.conf", "graphs/menu/HCLG.fst", "graphs/menu/grammar.grxml"]
+    "name",
+    ["am/final.mdl", "conf/model.conf", "graphs/menu/HCLG.fst", "graphs/menu/grammar.grxml", "graphs/menu/lexicon.tsv"],
 )
 def test_a_missing_file_of_the_model_is_named(model, name):
     (model / name).unlink()
@@ -134,7 +144,7 @@ def test_a_missing_file_of_the_model_is_named(model, name):
         VoskRecognizer(model)
 
 
-@pytest.mark.parametrize("name", ["am/final.mdl", "graphs/identifier/HCLG.fst", "graphs/menu/words.txt"])
+@pytest.mark.parametrize("name", ["am/final.mdl", "graphs.toml", "graphs/identifier/HCLG.fst", "graphs/menu/words.txt"])
 def test_a_file_that_is_cut_short_is_named_before_vosk_reads_it(model, name):
     content = (model / name).read_bytes()
     (model / name).write_bytes(content[: len(content) // 2])
@@ -210,6 +220,29 @@ def test_each_hearing_has_the_same_say():
     of_one = math.exp(3) / (math.exp(3) + math.exp(2))
     of_two = math.exp(4) / (math.exp(4) + math.exp(1))
     assert found == pytest.approx({"1": of_one / 2, "2": (1 - of_one + of_two) / 2, "3": (1 - of_two) / 2})
+
+
+def test_what_was_found_is_scored_again_once():
+    found = [hypothesis("едно две", 5.0), hypothesis("две две", 4.0), hypothesis("едно две", 9.0, hearing=1)]
+    asked = []
+
+    def scores(_: np.ndarray, sequences: list[tuple[str, ...]]) -> list[float]:
+        asked.extend(sequences)
+        return [3.0 if words[0] == "две" else -math.inf for words in sequences]
+
+    again = _scored_again(found, np.zeros(8000, np.int16), SimpleNamespace(scores=scores))
+    assert sorted(asked) == sorted([("две", "две"), ("едно", "две")] * 3)
+    assert again == [replace(found[1], score=3.0, hearing=hearing, second_pass=True) for hearing in range(3)]
+
+
+def test_the_second_pass_has_a_say_but_its_scores_are_no_evidence():
+    found = [hypothesis("едно", 9.0), hypothesis("две", 9.0 - math.log(2))]
+    second = [replace(found[0], score=-900.0, second_pass=True), replace(found[1], score=-895.0, second_pass=True)]
+    (likeliest, (share, evidence)), (_, (other, _)) = weighed([*found, *second], IDENTIFIER).items()
+    of_one = 1 / (1 + math.exp(5))
+    assert likeliest.digits == "2" and evidence == found[1]
+    assert share / other == pytest.approx(0.5 * ((1 - of_one + 1e-3) / (of_one + 1e-3)) ** 0.5)
+    assert share + other == pytest.approx(1.0)
 
 
 def test_unknown_words_between_digits_leave_no_number():

@@ -4,7 +4,7 @@ import pytest
 from rapidfuzz.distance import Levenshtein
 
 from voicebot.language.letter_to_sound import STRESS, pronounce
-from voicebot.language.lexicon import LexiconError, Pronunciation, load_lexicon
+from voicebot.language.lexicon import LexiconError, Pronunciation, load_lexicon, write_lexicon
 
 LEXICON = Path(__file__).parents[2] / "bg_lexicon"
 
@@ -55,6 +55,16 @@ def test_a_file_in_another_encoding_is_refused(tmp_path):
     (tmp_path / "words.tsv").write_bytes("да\td a\n".encode("cp1251"))
     with pytest.raises(LexiconError, match="UTF-8"):
         load_lexicon(tmp_path)
+
+
+def test_a_lexicon_is_read_back_as_it_was_written(tmp_path):
+    (tmp_path / "words.tsv").write_text("две\td v e\nда\td a\nда\td ɐ\t0.25\nне\tn e\n", encoding="utf-8")
+    lexicon = load_lexicon(tmp_path)
+    (tmp_path / "some").mkdir()
+    write_lexicon(lexicon, {"да", "две"}, tmp_path / "some" / "lexicon.tsv")
+    assert {word: load_lexicon(tmp_path / "some")[word] for word in load_lexicon(tmp_path / "some")} == {
+        word: lexicon[word] for word in ("да", "две")
+    }
 
 
 def test_the_lexicon_of_the_project_can_be_read():

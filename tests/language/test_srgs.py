@@ -48,6 +48,13 @@ def test_the_likelier_reading_gives_the_meaning():
     assert found.interpret(["добре"]) == Meaning(intent="yes")
 
 
+def test_the_best_way_is_what_an_utterance_costs():
+    item = '<item weight="{}">добре<tag>intent:{}</tag></item>'
+    found = grammar(rule("<one-of>" + item.format(1, "no") + item.format(3, "yes") + "</one-of>"))
+    assert found.automaton.cost(["добре"]) == pytest.approx(-math.log(3 / 4))
+    assert found.automaton.cost(["добре", "добре"]) == math.inf
+
+
 def test_the_beginning_of_an_utterance_means_what_was_said_so_far():
     digit = "<one-of><item>две<tag>digits:2</tag></item><item>три<tag>digits:3</tag></item></one-of>"
     found = grammar(rule(f'номер <item repeat="3">{digit}</item>'))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from voicebot.acoustics.compact import CompactModel
 from voicebot.acoustics.features import Features
 from voicebot.acoustics.network import Tdnn, Trained, scores
 from voicebot.acoustics.nnet3 import AcousticModel, AffineLayer, read_model, write_model
@@ -138,3 +139,12 @@ def export(trained: Trained, folder: Path, probe: Features) -> float:
     if not difference <= TOLERANCE:
         raise ExportError(f"{folder} differs from its network by {difference:g}: do not use it.")
     return difference
+
+
+def export_compact(trained: Trained, path: Path, probe: Features) -> float:
+    """Write a network, trained on sequences, with eight bits a weight to `path`.
+
+    Returns the largest difference of a score for `probe` from the network's, which is owed to the rounding.
+    """
+    CompactModel.of(AcousticModel(folded_layers(trained.network))).write(path)
+    return float(np.abs(CompactModel.read(path).compute(probe) - scores(trained.network, probe)[::3]).max())

@@ -26,7 +26,7 @@ from typing import BinaryIO
 
 from voicebot.acoustics.outputs import KINDS, PAUSE, kind
 from voicebot.errors import VoicebotError
-from voicebot.language.lexicon import Lexicon, load_lexicon
+from voicebot.language.lexicon import Lexicon, load_lexicon, write_lexicon
 from voicebot.language.phones import NOISE, PHONE_INDEX, PHONES, SILENCE
 from voicebot.language.srgs import Arc, Grammar, WordAutomaton, load_grammar
 
@@ -38,6 +38,12 @@ MANIFEST = "manifest.json"
 
 CONFIDENCE = "confidence.toml"
 """Name of the file that says how sure readings are; a model may lack it."""
+
+SETTINGS = "graphs.toml"
+"""Name of the file with the costs of the graphs."""
+
+SECOND_PASS = "am/second_pass.npz"
+"""Name of the file with the network of the second pass (`acoustics.compact`); a model may lack it."""
 
 _EPSILON = 0
 _POSITIONS = ("begin", "internal", "end", "singleton")
@@ -421,8 +427,8 @@ def record_file(model: Path, name: str) -> None:
 def compile_model(model: Path, grammars: Iterable[Path], lexicon_folder: Path) -> Mapping[str, Graph]:
     """Compile `grammars` into `model`/graphs and write the model's manifest; nothing is replaced when one fails.
 
-    The settings come from `model`/graphs.toml. Beside each graph lies a copy of its grammar, by which the recogniser
-    knows what the words mean.
+    The settings come from `model`/graphs.toml. Beside each graph lie a copy of its grammar, by which the recogniser
+    knows what the words mean, and the pronunciations of its words.
 
     Raises:
         GraphError: the model has no acoustic model, one with other transitions, or wrong settings.
@@ -442,12 +448,13 @@ def compile_model(model: Path, grammars: Iterable[Path], lexicon_folder: Path) -
         new = Path(temporary) / "graphs"
         for path in sorted(grammars):
             grammar = load_grammar(path)
-            settings = load_settings(model / "graphs.toml", grammar.name)
+            settings = load_settings(model / SETTINGS, grammar.name)
             graphs[grammar.name] = compile_graph(grammar, lexicon, settings)
             graphs[grammar.name].write(new / grammar.name)
             shutil.copyfile(path, new / grammar.name / "grammar.grxml")
+            write_lexicon(lexicon, grammar.automaton.words, new / grammar.name / "lexicon.tsv")
             sources[grammar.name] = sources_digest(path, lexicon_folder, settings)
-        beside = [path for path in (model / CONFIDENCE,) if path.is_file()]
+        beside = [model / name for name in (SETTINGS, CONFIDENCE, SECOND_PASS) if (model / name).is_file()]
         files = {path.relative_to(model).as_posix(): file_record(path) for path in [*acoustic, *beside]}
         for path in sorted(new.rglob("*")):
             if path.is_file():
@@ -474,8 +481,7 @@ def out_of_date(model: Path, grammars: Iterable[Path], lexicon_folder: Path) -> 
     except (OSError, ValueError, KeyError) as error:
         raise GraphError(f"{model} has no {MANIFEST}: run `python -m voicebot.acoustics.graph`.") from error
     current = {
-        path.stem: sources_digest(path, lexicon_folder, load_settings(model / "graphs.toml", path.stem))
-        for path in grammars
+        path.stem: sources_digest(path, lexicon_folder, load_settings(model / SETTINGS, path.stem)) for path in grammars
     }
     return sorted(name for name in known.keys() | current.keys() if known.get(name) != current.get(name))
 

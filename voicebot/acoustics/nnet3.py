@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,8 @@ from voicebot.acoustics.graph import LABELS, labelled_phone
 from voicebot.acoustics.outputs import KINDS, OUTPUTS, entering, staying
 from voicebot.errors import VoicebotError
 
-Matrix = NDArray[np.float64]
-Vector = NDArray[np.float64]
+Matrix = NDArray[np.floating]
+Vector = NDArray[np.floating]
 
 _HALF = -0.6931472
 
@@ -56,24 +57,41 @@ class AffineLayer:
         expansion = None if self.expansion is None else self.expansion.astype(kind)
         return replace(self, weights=self.weights.astype(kind), bias=self.bias.astype(kind), expansion=expansion)
 
-    def spliced(self, hidden: NDArray[np.floating]) -> NDArray[np.floating]:
-        """What it sees of its input of shape (frames, inputs): shape (fewer frames, offsets times inputs)."""
-        least, most = min(self.offsets), max(self.offsets)
-        count = len(hidden) - (most - least)
-        return np.concatenate([hidden[o - least : o - least + count] for o in self.offsets], axis=1)
+    def spliced(self, hidden: NDArray[np.floating], rate: int = 1, stride: int = 1) -> NDArray[np.floating]:
+        """What it sees of its input of shape (frames, inputs): shape (fewer frames, offsets times inputs).
 
-    def compute(self, hidden: NDArray[np.floating]) -> NDArray[np.floating]:
-        """What it gives for its input of shape (frames, inputs): shape (fewer frames, outputs)."""
-        new = self.spliced(hidden) @ self.weights.T
+        Args:
+            hidden: its input.
+            rate: input frames of the network (10 ms) to one of `hidden`.
+            stride: frames of `hidden` from one of those that are wanted to the next.
+        """
+        places = [(offset - min(self.offsets)) // rate for offset in self.offsets]
+        count = len(hidden) - max(places)
+        return np.concatenate([hidden[place : place + count : stride] for place in places], axis=1)
+
+    def compute(self, hidden: NDArray[np.floating], rate: int = 1, stride: int = 1) -> NDArray[np.floating]:
+        """What it gives for its input of shape (frames, inputs): shape (fewer frames, outputs); see `spliced`."""
+        new = self.spliced(hidden, rate, stride) @ self.weights.T
         if self.expansion is not None:
             new = new @ self.expansion.T
         new = new + self.bias
         if self.relu:
             new = np.maximum(new, 0.0)
         if self.residual:
-            before = -min(self.offsets)
-            new = new + hidden[before : before + len(new)]
+            before = -min(self.offsets) // rate
+            new = new + hidden[before : before + stride * len(new) : stride]
         return new
+
+
+class Layer(Protocol):
+    """A layer as a model computes it, in whatever form its weights are kept."""
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """See `AffineLayer`."""
+
+    def compute(self, hidden: NDArray[np.floating], rate: int = 1, stride: int = 1) -> NDArray[np.floating]:
+        """See `AffineLayer`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,30 +103,50 @@ class AcousticModel:
     @property
     def before(self) -> int:
         """Frames that an output sees before its own."""
-        return -sum(min(layer.offsets) for layer in self.layers)
+        return _before(self.layers)
 
     @property
     def ahead(self) -> int:
         """Frames that an output sees behind its own."""
-        return sum(max(layer.offsets) for layer in self.layers)
+        return _ahead(self.layers)
 
-    def padded(self, features: Features) -> NDArray[np.floating]:
-        """The input of the first layer; the outermost frames repeat."""
-        return np.pad(np.asarray(features), ((self.before, self.ahead), (0, 0)), mode="edge")
-
-    def compute(self, features: Features) -> Matrix:
-        """The outputs for every third frame, shape (ceil(frames / 3), `OUTPUTS`); the outermost frames repeat.
-
-        The plainest way to compute them, to check faster ones.
-        """
-        return self.compute_every(features)[::SUBSAMPLING].astype(np.float64)
+    def compute(self, features: Features) -> NDArray[np.floating]:
+        """See `outputs_of`."""
+        return outputs_of(self.layers, features)
 
     def compute_every(self, features: Features) -> NDArray[np.floating]:
         """The outputs for every frame, shape (frames, `OUTPUTS`), in the precision of the weights."""
-        hidden = self.padded(features)
+        hidden = padded(self.layers, features)
         for layer in self.layers:
             hidden = layer.compute(hidden)
         return hidden
+
+
+def outputs_of(layers: Sequence[Layer], features: Features) -> NDArray[np.floating]:
+    """What layers give for every third frame, shape (ceil(frames / 3), outputs); the outermost frames repeat.
+
+    Of a layer behind which all see every third frame only, no other frames are computed.
+    """
+    hidden, rate = padded(layers, features), 1
+    for number, layer in enumerate(layers):
+        following = [offset for other in layers[number + 1 :] for offset in other.offsets]
+        stride = SUBSAMPLING if rate == 1 and not any(offset % SUBSAMPLING for offset in following) else 1
+        hidden = layer.compute(hidden, rate, stride)
+        rate *= stride
+    return hidden
+
+
+def padded(layers: Sequence[Layer], features: Features) -> NDArray[np.floating]:
+    """The input of the first layer, for outputs at all frames of `features`; the outermost frames repeat."""
+    return np.pad(np.asarray(features), ((_before(layers), _ahead(layers)), (0, 0)), mode="edge")
+
+
+def _before(layers: Sequence[Layer]) -> int:
+    return -sum(min(layer.offsets) for layer in layers)
+
+
+def _ahead(layers: Sequence[Layer]) -> int:
+    return sum(max(layer.offsets) for layer in layers)
 
 
 def mixed(first: AcousticModel, second: AcousticModel, share: float, inputs: Sequence[Features]) -> AcousticModel:
@@ -147,7 +185,7 @@ def factored(model: AcousticModel, ranks: Sequence[int | None], inputs: Sequence
         ranks: for each layer the values between its halves, None for a layer that stays whole.
         inputs: features such as it will hear, a few minutes of them.
     """
-    hidden = [model.padded(features).astype(np.float32) for features in inputs]
+    hidden = [padded(model.layers, features).astype(np.float32) for features in inputs]
     layers = []
     for layer, rank in zip(model.layers, ranks, strict=True):
         if rank is not None:
@@ -310,8 +348,8 @@ def read_model(path: Path) -> AcousticModel:
             place = content.index(b"<FixedAffineComponent> ", place)
             name = content[:place].rpartition(b"<ComponentName> ")[2].decode("ascii").strip()
             weights, place = _numbers(content, content.index(b"<LinearParams> FM ", place) + 18, 2)
-            bias, place = _numbers(content, content.index(b"<BiasParams> FV ", place) + 16, 1)
-            affine[name] = weights, bias
+            vector, place = _numbers(content, content.index(b"<BiasParams> FV ", place) + 16, 1)
+            affine[name] = weights, vector
         content.index(b"<Priors> FV ", place)
         layers: list[AffineLayer] = []
         narrow: tuple[tuple[int, ...], Matrix] | None = None

@@ -7,9 +7,9 @@ when it is complete. What it makes depends on the seed and the packages alone.
     bootstrap   a small network on speech whose timings are known (espeak-ng, festvox-ru)
     alignment   the bootstrap network finds the phones in all other speech
     examples    every utterance over simulated lines, as features and labels
-    network     the network itself, by the cross-entropy of its frames
-    sequences   the same network further, by whole sequences (LF-MMI)
-    export      the model folder, checked against the network
+    network     two networks, that of Vosk and a wider one for the second pass, by the cross-entropy of their frames
+    sequences   the same networks further, by whole sequences (LF-MMI)
+    export      the model folder, checked against the networks
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import argparse
 import multiprocessing
 import os
 import random
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -45,8 +46,9 @@ from voicebot.acoustics.examples import (
     segments_of,
     write_examples,
 )
-from voicebot.acoustics.export import export, unfolded
+from voicebot.acoustics.export import export, export_compact, unfolded
 from voicebot.acoustics.features import Features, mfcc
+from voicebot.acoustics.graph import SECOND_PASS
 from voicebot.acoustics.network import Tdnn, Trained, scores
 from voicebot.acoustics.nnet3 import mixed, read_model, write_model
 from voicebot.acoustics.outputs import of_phones
@@ -73,6 +75,17 @@ Item = TypeVar("Item")
 PHONE_NAMES = tuple(phone.name for phone in PHONES)
 
 SYNTHETIC_SOURCES = ("kokoro", "neighbours", "piper", "espeak")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A network of the model."""
+
+    name: str
+    """What its files end in."""
+    width: int
+    rank: int
+    """Values between the two halves of a layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +122,12 @@ class Amounts:
     """How often where nothing is said of its source: people are few, and warped copies of them the best there is."""
     worst_doubt: float = 2.5
     """Alignments that fit worse (nats a speech frame) are thrown away."""
-    bootstrap_width: int = 160
-    width: int = 256
-    rank: int = 112
-    """Values between the two halves of a layer; each grammar loads the model anew, so it shall be small."""
-    epochs: int = 2
+    bootstrap: Shape = Shape("", 160, 112)
+    first: Shape = Shape("", 256, 88)
+    """The network of Vosk; each grammar loads it anew, so it shall be small."""
+    second: Shape = Shape("-second", 384, 160)
+    """The network of the second pass; it is loaded once."""
+    epochs: int = 1
     sequence_epochs: int = 3
     sequence_rate: float = 1e-3
     """Highest learning rate on sequences."""
@@ -133,10 +147,9 @@ SMOKE = Amounts(
     espeak_shards=4,
     joined=10,
     silent=20,
-    bootstrap_width=32,
-    width=32,
-    rank=16,
-    epochs=1,
+    bootstrap=Shape("", 32, 16),
+    first=Shape("", 32, 16),
+    second=Shape("-second", 48, 16),
     sequence_epochs=1,
     further_epochs=1,
 )
@@ -157,7 +170,7 @@ class Recipe:
     aligner: Path | None
     """A model folder whose network finds the phones; without it the bootstrap network does."""
     start: Path | None
-    """A model folder whose network is trained further; without it training begins with a new network."""
+    """A model folder whose first network is trained further and whose second one stays; without it both are new."""
     amounts: Amounts
     seed: int
     jobs: int
@@ -214,7 +227,7 @@ class Recipe:
             example_of(u, line, SYNTHETIC if u.source == "espeak" else HUMAN, rng)
             for u in self._tracked("bootstrap: lines", timed)
         ]
-        network = Tdnn(self.amounts.bootstrap_width, self.amounts.rank)
+        network = Tdnn(self.amounts.bootstrap.width, self.amounts.bootstrap.rank)
         network.set_normalisation(np.concatenate([e.features for e in examples]).astype(np.float32))
         self._train(examples, network, Schedule(4, batch=16), path)
 
@@ -303,25 +316,30 @@ class Recipe:
     # Network
 
     def network(self) -> None:
-        """Train the network by frames, unless there is a model to begin with."""
-        path = self.work / "network.pt"
-        if self.start is None and not path.exists():
-            network, examples = Tdnn(self.amounts.width, self.amounts.rank), self._all_examples()
-            some = examples[:: max(1, len(examples) // 2000)]
-            network.set_normalisation(np.concatenate([e.features for e in some]).astype(np.float32))
-            self._train(examples, network, Schedule(self.amounts.epochs), path)
+        """Train networks by frames, unless there is a model to begin with."""
+        for shape in (self.amounts.first, self.amounts.second) if self.start is None else ():
+            path = self.work / f"network{shape.name}.pt"
+            if not path.exists():
+                network, examples = Tdnn(shape.width, shape.rank), self._all_examples()
+                some = examples[:: max(1, len(examples) // 2000)]
+                network.set_normalisation(np.concatenate([e.features for e in some]).astype(np.float32))
+                self._train(examples, network, Schedule(self.amounts.epochs), path)
 
     def sequences(self) -> None:
-        """Train the network by sequences."""
-        path = self.work / "sequences.pt"
-        if not path.exists():
-            amounts, examples = self.amounts, self._all_examples()
-            if self.start is not None:  # the batch norms are measured on a large batch
-                schedule = Schedule(amounts.further_epochs, sequences=True, peak_rate=amounts.further_rate)
-                network = unfolded(read_model(self.start / "am" / "final.mdl"), self._probe(examples, schedule))
-            else:
-                schedule = Schedule(amounts.sequence_epochs, sequences=True, peak_rate=amounts.sequence_rate)
-                network = Trained.load(self.work / "network.pt").network
+        """Train the networks by sequences."""
+        amounts = self.amounts
+        if self.start is None:
+            schedule = Schedule(amounts.sequence_epochs, sequences=True, peak_rate=amounts.sequence_rate)
+            for shape in (amounts.first, amounts.second):
+                path = self.work / f"sequences{shape.name}.pt"
+                if not path.exists():
+                    network = Trained.load(self.work / f"network{shape.name}.pt").network
+                    self._train(self._all_examples(), network, schedule, path)
+        elif not (path := self.work / f"sequences{amounts.first.name}.pt").exists():
+            schedule = Schedule(amounts.further_epochs, sequences=True, peak_rate=amounts.further_rate)
+            examples = self._all_examples()
+            # The batch norms are measured on a large batch.
+            network = unfolded(read_model(self.start / "am" / "final.mdl"), self._probe(examples, schedule))
             self._train(examples, network, schedule, path)
 
     def _probe(self, examples: Sequence[Example], schedule: Schedule) -> torch.Tensor:
@@ -348,21 +366,27 @@ class Recipe:
         train(network, examples, schedule, self.seed, report, checkpoint).save(path)
         checkpoint.unlink()
 
-    def export(self, folder: Path) -> float:
-        """Write the model into `folder`, mixed with the one that training began with, if any.
+    def export(self, folder: Path) -> tuple[float, float | None]:
+        """Write the model into `folder`, its first network mixed with the one that training began with, if any.
 
-        Returns the largest difference, before that, of a log-probability of the file from the network's.
+        Returns:
+            The largest difference, before that, of a log-probability of the file from the network's; and that of the
+            second network's, of which the weights are rounded, or None where it is that of the model before.
         """
-        trained = Trained.load(self.work / "sequences.pt")
+        first = Trained.load(self.work / f"sequences{self.amounts.first.name}.pt")
         probe = read_examples(next(iter(sorted((self.work / "examples").glob("*.npz")))))[0].features
-        before = None if self.start is None else read_model(self.start / "am" / "final.mdl")
-        difference = export(trained, folder, probe.astype(np.float32))
-        if before is not None:
-            further = read_model(folder / "am" / "final.mdl")
-            examples = self._all_examples()
-            inputs = [e.features.astype(np.float32) for e in examples[:: max(1, len(examples) // 300)]]
-            write_model(mixed(before, further, self.amounts.further_share, inputs), folder)
-        return difference
+        difference = export(first, folder, probe.astype(np.float32))
+        if self.start is None:
+            second = Trained.load(self.work / f"sequences{self.amounts.second.name}.pt")
+            return difference, export_compact(second, folder / SECOND_PASS, probe.astype(np.float32))
+        further = read_model(folder / "am" / "final.mdl")
+        examples = self._all_examples()
+        inputs = [e.features.astype(np.float32) for e in examples[:: max(1, len(examples) // 300)]]
+        before = read_model(self.start / "am" / "final.mdl")
+        write_model(mixed(before, further, self.amounts.further_share, inputs), folder)
+        if (self.start / SECOND_PASS).is_file():
+            shutil.copyfile(self.start / SECOND_PASS, folder / SECOND_PASS)
+        return difference, None
 
     # Progress
 
@@ -479,8 +503,9 @@ def main(arguments: list[str] | None = None) -> int:
             )
             for stage in options.only or stages:
                 if stage == "export":
-                    difference = recipe.export(options.out)
-                    progress.console.print(f"{options.out}: differs from the network by {difference:.1e} at most")
+                    first, second = recipe.export(options.out)
+                    rounded = "" if second is None else f", the rounded second one by {second:.2g}"
+                    progress.console.print(f"{options.out}: differs from the network by {first:.1e} at most{rounded}")
                 else:
                     getattr(recipe, stage)()
     except VoicebotError as error:

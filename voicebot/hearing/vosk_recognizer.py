@@ -19,8 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from voicebot.acoustics.compact import CompactModel
+from voicebot.acoustics.graph import SECOND_PASS, SETTINGS, load_settings
 from voicebot.audio.level import Levels, levels_db
-from voicebot.audio.sound import TELEPHONE_RATE_HZ, Samples
+from voicebot.audio.sound import TELEPHONE_RATE_HZ, Samples, Sound
 from voicebot.hearing.confidence import (
     UNKNOWN_WORD,
     Calibration,
@@ -31,6 +33,8 @@ from voicebot.hearing.confidence import (
 )
 from voicebot.hearing.kernels import suitable_kernels
 from voicebot.hearing.recognizer import Reading, RecognitionError, UnknownGrammar
+from voicebot.hearing.second_pass import SecondPass
+from voicebot.language.lexicon import load_lexicon
 from voicebot.language.srgs import Grammar, Meaning, load_grammar
 
 with suitable_kernels():
@@ -46,6 +50,10 @@ _SURE_SHARE = 0.95
 """What is heard with a smaller share than this is heard again, faster and slower."""
 _OTHER_TEMPOS = (0.93, 1.07)
 """How fast: tempo and pitch together, as a tape would play it."""
+_SECOND_SAY = 0.5
+"""How much the second pass has to say: the power of its probabilities."""
+_SECOND_FLOOR = 1e-3
+"""What is added to them, because what it finds impossible may still be right."""
 _PATIENCE_S = 0.3
 """What took more processor time than this to hear is not heard again, because the caller waits meanwhile: that is long
 music, mostly."""
@@ -108,7 +116,9 @@ class Hypothesis:
     begins_s: tuple[float, ...] = ()
     """When each word begins, in seconds of the utterance."""
     hearing: int = 0
-    """In which hearing of the utterance it was found; scores of one hearing alone can be compared."""
+    """In which hearing of the utterance it was scored; scores of one hearing alone can be compared."""
+    second_pass: bool = False
+    """Whether the score is that of the second pass."""
 
     @property
     def spoken(self) -> list[SpokenWord]:
@@ -164,7 +174,24 @@ def calibrated(calibration: Calibration, heard_db: Levels) -> Judge:
 
 
 def weighed(hypotheses: Sequence[Hypothesis], grammar: Grammar) -> dict[Meaning, tuple[float, Hypothesis]]:
-    """What an utterance can mean, likeliest first, each with its probability and its likeliest hypothesis.
+    """What an utterance can mean, likeliest first, each with its probability and its likeliest hypothesis of Vosk.
+
+    Where there was a second pass, the probabilities of both are multiplied, that of the second one to the power of
+    `_SECOND_SAY`: their errors are different ones.
+    """
+    weights = _shares([one for one in hypotheses if not one.second_pass], grammar)
+    second = _shares([one for one in hypotheses if one.second_pass], grammar)
+    if second:
+        for meaning, (share, hypothesis) in weights.items():
+            again = second[meaning][0] if meaning in second else 0.0
+            weights[meaning] = (share * (again + _SECOND_FLOOR) ** _SECOND_SAY, hypothesis)
+    total = sum(weight for weight, _ in weights.values())
+    probabilities = {meaning: (weight / total, hypothesis) for meaning, (weight, hypothesis) in weights.items()}
+    return dict(sorted(probabilities.items(), key=lambda item: -item[1][0]))
+
+
+def _shares(hypotheses: Sequence[Hypothesis], grammar: Grammar) -> dict[Meaning, tuple[float, Hypothesis]]:
+    """The probability of each meaning by one network, with its likeliest hypothesis.
 
     The probability of a hypothesis is its share among those of its hearing (their softmax); each of its meanings has
     its share of that. That of a meaning is the sum over hypotheses, and the mean over hearings.
@@ -183,7 +210,7 @@ def weighed(hypotheses: Sequence[Hypothesis], grammar: Grammar) -> dict[Meaning,
         for meaning, part in hypothesis.meanings(grammar):
             probability, first = merged.get(meaning, (0.0, hypothesis))
             merged[meaning] = (probability + share * part, first)
-    return dict(sorted(merged.items(), key=lambda item: -item[1][0]))
+    return merged
 
 
 def readings_of(hypotheses: Sequence[Hypothesis], grammar: Grammar, judge: Judge = plain_confidence) -> list[Reading]:
@@ -223,7 +250,11 @@ class VoskStream:
     """
 
     def __init__(
-        self, decoder_at: Callable[[float], Any], grammar: Grammar, calibration: Calibration | None = None
+        self,
+        decoder_at: Callable[[float], Any],
+        grammar: Grammar,
+        calibration: Calibration | None = None,
+        second_pass: SecondPass | None = None,
     ) -> None:
         """Begin to hear.
 
@@ -231,11 +262,13 @@ class VoskStream:
             decoder_at: makes a decoder of sound that has so many samples a second.
             grammar: what words mean.
             calibration: how sure readings are.
+            second_pass: scores what was found in what is unsure.
         """
         self._decoder_at = decoder_at
         self._decoder = decoder_at(TELEPHONE_RATE_HZ)
         self._grammar = grammar
         self._calibration = calibration
+        self._second_pass = second_pass
         self._heard: list[Samples] = []
         self._spent_s = 0.0
         self._guessing_s = _GUESSING_S
@@ -283,6 +316,8 @@ class VoskStream:
                 decoder = self._decoder_at(TELEPHONE_RATE_HZ * tempo)
                 _decode(decoder, heard)
                 found += _found(decoder, hearing, tempo)
+            if self._second_pass is not None:
+                found += _scored_again(found, heard, self._second_pass)
         return found
 
     @property
@@ -319,6 +354,23 @@ def _found(decoder: Any, hearing: int = 0, tempo: float = 1.0) -> list[Hypothesi
     ]
 
 
+def _scored_again(found: Sequence[Hypothesis], heard: Samples, second_pass: SecondPass) -> list[Hypothesis]:
+    """The word sequences of `found`, each once, with the scores of the second pass at every tempo."""
+    of_words = {one.words: one for one in found if one.words}
+    if not of_words:
+        return []
+    again = []
+    for hearing, tempo in enumerate((1.0, *_OTHER_TEMPOS)):
+        samples = Sound(heard, round(TELEPHONE_RATE_HZ * tempo)).resampled(TELEPHONE_RATE_HZ).samples
+        scores = zip(of_words.values(), second_pass.scores(samples, list(of_words)), strict=True)
+        again += [
+            replace(one, score=score, hearing=hearing, second_pass=True)
+            for one, score in scores
+            if math.isfinite(score)
+        ]
+    return again
+
+
 class VoskRecognizer:
     """A recogniser with Vosk models; safe to share by calls and threads.
 
@@ -345,6 +397,8 @@ class VoskRecognizer:
         }
         self.calibrations = _read_calibrations(model / _CONFIDENCE)
         """How sure readings are, by grammar; a grammar that was not calibrated is missing."""
+        self._network = CompactModel.read(model / SECOND_PASS) if (model / SECOND_PASS).is_file() else None
+        self._second_passes: dict[str, SecondPass] = {}
         self._loaded: dict[str, Any] = {}
         self._loading = threading.Lock()
 
@@ -368,13 +422,19 @@ class VoskRecognizer:
             decoder.SetWords(True)
             return decoder
 
-        return VoskStream(decoder_at, self._grammars[grammar], self.calibrations.get(grammar))
+        calibration, second_pass = self.calibrations.get(grammar), self._second_passes.get(grammar)
+        return VoskStream(decoder_at, self._grammars[grammar], calibration, second_pass)
 
     def _vosk_model(self, grammar: str) -> Any:
         if grammar not in self._grammars:
             raise UnknownGrammar(f'There is no grammar "{grammar}"; there are {", ".join(sorted(self._grammars))}.')
         with self._loading:
             if grammar not in self._loaded:
+                if self._network is not None:
+                    lexicon = load_lexicon(self._model / "graphs" / grammar)
+                    settings = load_settings(self._model / SETTINGS, grammar)
+                    second_pass = SecondPass(self._network, self._grammars[grammar], lexicon, settings)
+                    self._second_passes[grammar] = second_pass
                 self._loaded[grammar] = self._read(grammar)
             return self._loaded[grammar]
 

@@ -6,7 +6,7 @@ one way of saying it is rarer than the others, a tab and its weight (1 unless gi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,3 +102,13 @@ def load_lexicon(folder: Path) -> Lexicon:
                 raise LexiconError(f"{path}, line {number}: {error}.") from error
             pronunciations[word] = (*known, pronunciation)
     return Lexicon(pronunciations)
+
+
+def write_lexicon(lexicon: Lexicon, words: Iterable[str], path: Path) -> None:
+    """Write the pronunciations of `words`, all of which `lexicon` has, as a lexicon file."""
+    lines = [
+        "\t".join((word, " ".join(one.phones), *([str(one.weight)] if one.weight != 1.0 else [])))
+        for word in sorted(words)
+        for one in lexicon[word]
+    ]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -185,6 +185,19 @@ class WordAutomaton:
         total = sum(shares.values())
         return sorted(((meaning, share / total) for meaning, share in shares.items()), key=lambda pair: -pair[1])
 
+    def cost(self, words: Sequence[str]) -> float:
+        """What the best way over `words` costs; infinity when they have none."""
+        costs = {0: 0.0}
+        for word in words:
+            reached: dict[int, float] = {}
+            for state, cost in costs.items():
+                for arc in self._arcs_of_word[state].get(word, ()):
+                    reached[arc.target] = min(cost + arc.cost, reached.get(arc.target, math.inf))
+            costs = reached
+        return min(
+            (cost + self.finals[state] for state, cost in costs.items() if state in self.finals), default=math.inf
+        )
+
     def spelling(self) -> WordAutomaton:
         """The same utterances with those tags alone that change digits; others hold arcs apart for no use in a graph.
 
