@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the train extra: pip install -e '.[train]'")
 
+import torch
 from threadpoolctl import threadpool_info
 
 from voicebot.acoustics.recipe import in_processes, join, speech_bounds
@@ -32,10 +33,12 @@ def test_what_goes_wrong_in_a_process_is_told(tmp_path: Path) -> None:
 
 
 def _write_threads(path: Path) -> None:
-    path.write_text(" ".join(str(pool["num_threads"]) for pool in threadpool_info()), encoding="ascii")
+    numbers = [torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info())]
+    path.write_text(" ".join(map(str, numbers)), encoding="ascii")
 
 
 def test_each_process_computes_with_one_thread(tmp_path: Path) -> None:
+    torch.set_num_threads(2)
     targets = [tmp_path / str(number) for number in range(2)]
     list(in_processes(_write_threads, targets, 2))
     assert {number for target in targets for number in target.read_text(encoding="ascii").split()} == {"1"}

@@ -420,8 +420,13 @@ def in_processes(work: Callable[[Item], None], items: Sequence[Item], processes:
     global _work
     _work = work
     fork = multiprocessing.get_context("fork")
-    with fork.Pool(processes, threadpool_limits, (1,)) as pool:
+    with fork.Pool(processes, _take_one_thread) as pool:
         yield from pool.imap_unordered(_do, items)
+
+
+def _take_one_thread() -> None:
+    torch.set_num_threads(1)
+    threadpool_limits(1)
 
 
 def _do(item: Any) -> None:
