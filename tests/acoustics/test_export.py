@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="needs the train extra: pip install 
 
 from voicebot.acoustics.export import ExportError, export, export_compact, unfolded
 from voicebot.acoustics.features import BINS
-from voicebot.acoustics.network import LAYERS, LayerShape, Tdnn, Trained, context, scores
+from voicebot.acoustics.network import LAYERS, LAYERS_OF_WHOLES, LayerShape, Tdnn, Trained, context, scores
 from voicebot.acoustics.nnet3 import read_model
 from voicebot.acoustics.outputs import KINDS, OUTPUTS
 from voicebot.errors import VoicebotError
@@ -66,27 +66,34 @@ def test_a_backward_layer_costs_no_delay() -> None:
     changed[100 + context().ahead + 3 :] += 1.0
     found, again = scores(trained.network, features), scores(trained.network, changed)
     assert np.abs(found[:100] - again[:100]).max() < 1e-4
-    assert context().ahead == context(backward=False).ahead < context(backward=False).before + context().ahead
-    assert context().before > context(backward=False).before
+    assert context().ahead == context(far=False).ahead < context(far=False).before + context().ahead
+    assert context().before > context(far=False).before
 
 
-def test_without_the_past_a_chunk_begins_as_a_call_does() -> None:
-    network, reach = _trained().network, context(backward=False)
-    still = torch.ones(1, BINS, 31 + reach.before + reach.ahead)
-    longer = torch.ones(1, BINS, 31 + context().before + context().ahead)
+def test_a_network_of_whole_utterances_sees_as_far_behind_as_before() -> None:
+    reach, near = context(LAYERS_OF_WHOLES), context(LAYERS_OF_WHOLES, far=False)
+    assert near == context(far=False)
+    assert reach.before - near.before == reach.ahead - near.ahead > 0
+
+
+@pytest.mark.parametrize("layers", [LAYERS, LAYERS_OF_WHOLES])
+def test_a_chunk_without_what_lies_far_is_as_an_utterance_that_is_no_longer(layers: tuple[LayerShape, ...]) -> None:
+    network, near, reach = _trained(layers).network, context(layers, far=False), context(layers)
+    still = torch.ones(1, BINS, 31 + near.before + near.ahead)
+    longer = torch.ones(1, BINS, 31 + reach.before + reach.ahead)
     with torch.no_grad():
-        assert torch.allclose(network.hidden(still, past=False), network.hidden(longer), atol=1e-5)
+        assert torch.allclose(network.hidden(still, far=False), network.hidden(longer), atol=1e-5)
 
 
 def test_a_saved_network_is_loaded_as_it_was(tmp_path: Path) -> None:
-    trained = _trained()
+    trained = _trained(LAYERS_OF_WHOLES)
     trained.save(tmp_path / "network.pt")
     loaded = Trained.load(tmp_path / "network.pt")
     assert np.array_equal(scores(loaded.network, _features()), scores(trained.network, _features()))
 
 
 def test_the_second_pass_says_nearly_what_its_network_says(tmp_path: Path) -> None:
-    trained = _trained()
+    trained = _trained(LAYERS_OF_WHOLES)
     difference = export_compact(trained, tmp_path / "second_pass.npz", _features())
     assert 0.0 < difference < 0.05 * np.abs(scores(trained.network, _features())).max()
 
@@ -106,7 +113,7 @@ def test_a_model_file_becomes_the_network_that_it_was_made_of(tmp_path: Path) ->
     again.train()
     trained.network.eval()
     with torch.no_grad():
-        ours, theirs = (network.hidden(inputs, past=False) for network in (again, trained.network))
+        ours, theirs = (network.hidden(inputs, far=False) for network in (again, trained.network))
     assert torch.allclose(ours, theirs, atol=1e-2)
 
 

@@ -87,7 +87,7 @@ def unfolded(model: AcousticModel, inputs: torch.Tensor) -> Tdnn:
             wide.bias.copy_(torch.from_numpy(layer.bias))
         pairs = zip(network.convolutions, network.norms, strict=True)
         hooks = [convolution.register_forward_hook(partial(_neutralise, norm)) for convolution, norm in pairs]
-        network.eval().hidden(inputs, past=False)
+        network.eval().hidden(inputs, far=False)
         for hook in hooks:
             hook.remove()
         assert last.expansion is not None and network.likelihood is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class LayerShape:
     """Whether its input is added to what it gives."""
     backward: bool = False
     """Whether it sees only frames before its own, which costs no delay, and not as many on each side."""
+    far: bool = False
+    """Whether what it sees is what training shows of an utterance: beyond that, its outermost frame repeats."""
 
     @property
     def ahead(self) -> int:
@@ -52,13 +54,16 @@ LAYERS = (
     LayerShape(3, dilation=2, residual=True),
     LayerShape(3, dilation=2, residual=True),
     LayerShape(3, residual=True),
-    LayerShape(3, dilation=1, residual=True, backward=True),
-    LayerShape(3, dilation=2, residual=True, backward=True),
-    LayerShape(3, dilation=4, residual=True, backward=True),
-    LayerShape(3, dilation=8, residual=True, backward=True),
-    LayerShape(3, dilation=2, residual=True, backward=True),
+    LayerShape(3, dilation=1, residual=True, backward=True, far=True),
+    LayerShape(3, dilation=2, residual=True, backward=True, far=True),
+    LayerShape(3, dilation=4, residual=True, backward=True, far=True),
+    LayerShape(3, dilation=8, residual=True, backward=True, far=True),
+    LayerShape(3, dilation=2, residual=True, backward=True, far=True),
 )
-"""The layers of every network here. Those that look backward tell a voice from what was there before it."""
+"""The layers of a network that hears while someone speaks. The far ones tell a voice from what was there before it."""
+
+LAYERS_OF_WHOLES = tuple(replace(layer, backward=False) for layer in LAYERS)
+"""Those of a network that is shown whole utterances: the far ones see what comes behind a frame too."""
 
 OUTPUT_RANK = 64
 """Values from which all log-likelihoods of a frame are computed."""
@@ -72,11 +77,11 @@ class Context:
     ahead: int
 
 
-def context(layers: tuple[LayerShape, ...] = LAYERS, *, backward: bool = True) -> Context:
-    """What a network of these layers sees; without `backward`, what it would see without its backward layers."""
+def context(layers: tuple[LayerShape, ...] = LAYERS, *, far: bool = True) -> Context:
+    """What a network of these layers sees; without `far`, what it would see without its far layers."""
     before, ahead, rate = 0, 0, 1
     for layer in layers:
-        if backward or not layer.backward:
+        if far or not layer.far:
             before += layer.before * rate
             ahead += layer.ahead * rate
         rate *= layer.stride
@@ -116,18 +121,18 @@ class Tdnn(nn.Module):
         logits: Tensor = self.output(self.hidden(features))
         return logits
 
-    def hidden(self, features: Tensor, *, past: bool = True) -> Tensor:
+    def hidden(self, features: Tensor, *, far: bool = True) -> Tensor:
         """What the outputs are computed from, shape (batch, width, outputs).
 
         Args:
             features: shape (batch, `BINS`, frames); an output needs those of `context()` too.
-            past: whether `features` hold what the backward layers see; otherwise each of them takes what lies before
-                its first frame to be like it, as at the beginning of a call.
+            far: whether `features` hold what the far layers see; otherwise each of them takes what lies before its
+                first frame or behind its last one to be like it, as at the beginning of a call.
         """
         hidden = (features - self.mean) / self.deviation
         for layer, convolution, norm in zip(self.layers, self.convolutions, self.norms, strict=True):
-            if layer.backward and not past:
-                hidden = functional.pad(hidden, (layer.before, 0), mode="replicate")
+            if layer.far and not far:
+                hidden = functional.pad(hidden, (layer.before, layer.ahead), mode="replicate")
             new = torch.relu(norm(convolution(hidden)))
             if layer.residual:
                 new = new + hidden[:, :, layer.before : hidden.shape[2] - layer.ahead]
@@ -191,8 +196,9 @@ class Trained:
     def save(self, path: Path) -> None:
         """Write it to `path`, which appears only when it is complete."""
         part = path.with_name(path.name + ".part")
-        sizes = {"width": self.network.width, "rank": self.network.rank}
-        torch.save(sizes | {"state": self.network.state_dict(), "priors": self.priors}, part)
+        layers = [asdict(layer) for layer in self.network.layers]
+        shape = {"width": self.network.width, "rank": self.network.rank, "layers": layers}
+        torch.save(shape | {"state": self.network.state_dict(), "priors": self.priors}, part)
         part.replace(path)
 
     @staticmethod
@@ -203,9 +209,10 @@ class Trained:
             VoicebotError: it is of a network of another shape.
         """
         saved: dict[str, Any] = torch.load(path, weights_only=False)
-        if "rank" not in saved or len(saved["priors"]) != len(PHONES):
+        if "layers" not in saved or len(saved["priors"]) != len(PHONES):
             raise VoicebotError(f"{path} is of a network of another shape: delete it first.")
-        network = Tdnn(saved["width"], saved["rank"])
+        layers = tuple(LayerShape(**layer) for layer in saved["layers"])
+        network = Tdnn(saved["width"], saved["rank"], layers)
         if "likelihood.0.weight" in saved["state"]:
             network.add_likelihoods(saved["priors"])
         network.load_state_dict(saved["state"])

@@ -49,7 +49,7 @@ from voicebot.acoustics.examples import (
 from voicebot.acoustics.export import export, export_compact, unfolded
 from voicebot.acoustics.features import Features, mfcc
 from voicebot.acoustics.graph import SECOND_PASS
-from voicebot.acoustics.network import Tdnn, Trained, scores
+from voicebot.acoustics.network import LAYERS, LAYERS_OF_WHOLES, LayerShape, Tdnn, Trained, scores
 from voicebot.acoustics.nnet3 import mixed, read_model, write_model
 from voicebot.acoustics.outputs import of_phones
 from voicebot.acoustics.speech import SPEECH_RATE_HZ, Utterance, read_shard, read_shards, write_shard
@@ -86,6 +86,7 @@ class Shape:
     width: int
     rank: int
     """Values between the two halves of a layer."""
+    layers: tuple[LayerShape, ...] = LAYERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Amounts:
     bootstrap: Shape = Shape("", 160, 112)
     first: Shape = Shape("", 256, 88)
     """The network of Vosk; each grammar loads it anew, so it shall be small."""
-    second: Shape = Shape("-second", 384, 160)
+    second: Shape = Shape("-second", 384, 160, LAYERS_OF_WHOLES)
     """The network of the second pass; it is loaded once."""
     epochs: int = 1
     sequence_epochs: int = 3
@@ -149,7 +150,7 @@ SMOKE = Amounts(
     silent=20,
     bootstrap=Shape("", 32, 16),
     first=Shape("", 32, 16),
-    second=Shape("-second", 48, 16),
+    second=Shape("-second", 48, 16, LAYERS_OF_WHOLES),
     sequence_epochs=1,
     further_epochs=1,
 )
@@ -320,7 +321,7 @@ class Recipe:
         for shape in (self.amounts.first, self.amounts.second) if self.start is None else ():
             path = self.work / f"network{shape.name}.pt"
             if not path.exists():
-                network, examples = Tdnn(shape.width, shape.rank), self._all_examples()
+                network, examples = Tdnn(shape.width, shape.rank, shape.layers), self._all_examples()
                 some = examples[:: max(1, len(examples) // 2000)]
                 network.set_normalisation(np.concatenate([e.features for e in some]).astype(np.float32))
                 self._train(examples, network, Schedule(self.amounts.epochs), path)

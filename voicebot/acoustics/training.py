@@ -100,7 +100,7 @@ def train(
         for step, (features, labels) in enumerate(chunks.epoch(epoch), start=epoch * chunks.batches + 1):
             wanted = torch.from_numpy(labels[:, ::SUBSAMPLING].astype(np.int64))
             with torch.autocast("cpu", torch.bfloat16, enabled=_HAS_BFLOAT16):
-                hidden = network.hidden(features, past=False)
+                hidden = network.hidden(features, far=False)
             logits = network.output(hidden.float())
             loss = functional.cross_entropy(logits, wanted)
             if denominator is not None:
@@ -130,7 +130,7 @@ class Chunks:
     def __init__(self, network: Tdnn, examples: Sequence[Example], schedule: Schedule, seed: int) -> None:
         self._network, self._examples, self._schedule = network, examples, schedule
         self._seed = seed
-        size, reach = schedule.chunk, context(network.layers, backward=False)
+        size, reach = schedule.chunk, context(network.layers, far=False)
         quiet = [e.features for e in examples if not np.any(e.labels != PHONE_INDEX[SILENCE])]
         noises = [
             padded(features, reach.before, size, reach)
