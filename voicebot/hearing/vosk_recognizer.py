@@ -22,7 +22,7 @@ import numpy as np
 from voicebot.acoustics.compact import CompactModel
 from voicebot.acoustics.graph import SECOND_PASS, SETTINGS, load_settings
 from voicebot.audio.level import Levels, levels_db
-from voicebot.audio.sound import TELEPHONE_RATE_HZ, Samples, Sound
+from voicebot.audio.sound import TELEPHONE_RATE_HZ, Samples
 from voicebot.hearing.confidence import (
     UNKNOWN_WORD,
     Calibration,
@@ -177,17 +177,21 @@ def weighed(hypotheses: Sequence[Hypothesis], grammar: Grammar) -> dict[Meaning,
     """What an utterance can mean, likeliest first, each with its probability and its likeliest hypothesis of Vosk.
 
     Where there was a second pass, the probabilities of both are multiplied, that of the second one to the power of
-    `_SECOND_SAY`: their errors are different ones.
+    `_SECOND_SAY`: their errors are different ones. That is so among meanings; how likely it is that nothing was said
+    which has one is the first pass's to say, because the second one takes more noises for words.
     """
-    weights = _shares([one for one in hypotheses if not one.second_pass], grammar)
+    shares = _shares([one for one in hypotheses if not one.second_pass], grammar)
     second = _shares([one for one in hypotheses if one.second_pass], grammar)
     if second:
-        for meaning, (share, hypothesis) in weights.items():
-            again = second[meaning][0] if meaning in second else 0.0
-            weights[meaning] = (share * (again + _SECOND_FLOOR) ** _SECOND_SAY, hypothesis)
-    total = sum(weight for weight, _ in weights.values())
-    probabilities = {meaning: (weight / total, hypothesis) for meaning, (weight, hypothesis) in weights.items()}
-    return dict(sorted(probabilities.items(), key=lambda item: -item[1][0]))
+        weights = {
+            meaning: share * ((second[meaning][0] if meaning in second else 0.0) + _SECOND_FLOOR) ** _SECOND_SAY
+            for meaning, (share, _) in shares.items()
+            if meaning != Meaning()
+        }
+        meant = sum(share for meaning, (share, _) in shares.items() if meaning != Meaning())
+        total = sum(weights.values())
+        shares |= {meaning: (meant * weight / total, shares[meaning][1]) for meaning, weight in weights.items()}
+    return dict(sorted(shares.items(), key=lambda item: -item[1][0]))
 
 
 def _shares(hypotheses: Sequence[Hypothesis], grammar: Grammar) -> dict[Meaning, tuple[float, Hypothesis]]:
@@ -355,20 +359,13 @@ def _found(decoder: Any, hearing: int = 0, tempo: float = 1.0) -> list[Hypothesi
 
 
 def _scored_again(found: Sequence[Hypothesis], heard: Samples, second_pass: SecondPass) -> list[Hypothesis]:
-    """The word sequences of `found`, each once, with the scores of the second pass at every tempo."""
+    """The word sequences of `found`, each once, with the scores of the second pass."""
     of_words = {one.words: one for one in found if one.words}
     if not of_words:
         return []
-    again = []
-    for hearing, tempo in enumerate((1.0, *_OTHER_TEMPOS)):
-        samples = Sound(heard, round(TELEPHONE_RATE_HZ * tempo)).resampled(TELEPHONE_RATE_HZ).samples
-        scores = zip(of_words.values(), second_pass.scores(samples, list(of_words)), strict=True)
-        again += [
-            replace(one, score=score, hearing=hearing, second_pass=True)
-            for one, score in scores
-            if math.isfinite(score)
-        ]
-    return again
+    scores = zip(of_words.values(), second_pass.scores(heard, list(of_words)), strict=True)
+    again = (replace(one, score=score, hearing=0, second_pass=True) for one, score in scores)
+    return [one for one in again if math.isfinite(one.score)]
 
 
 class VoskRecognizer:
