@@ -245,6 +245,24 @@ def test_the_second_pass_has_a_say_but_its_scores_are_no_evidence():
     assert share + other == pytest.approx(1.0)
 
 
+def test_the_second_pass_has_no_say_in_whether_anything_was_meant():
+    found = [hypothesis("едно", 2.0), hypothesis("две", 1.0), hypothesis("[unk]", 2.0)]
+    second = [replace(one, score=score, second_pass=True) for one, score in zip(found, (1.0, 5.0, 9.0), strict=True)]
+    once, twice = (
+        {meaning.digits: share for meaning, (share, _) in weighed(heard, IDENTIFIER).items()}
+        for heard in (found, [*found, *second])
+    )
+    assert twice[""] == pytest.approx(once[""])
+    assert sum(twice.values()) == pytest.approx(1.0)
+    assert once["1"] > once["2"] and twice["1"] < twice["2"]
+
+
+def test_what_cannot_be_meant_at_all_stays_so_with_a_second_pass():
+    found = [hypothesis("[unk]", 2000.0), hypothesis("едно", 0.0)]
+    shares = [share for share, _ in weighed([*found, replace(found[1], second_pass=True)], IDENTIFIER).values()]
+    assert shares == [1.0, 0.0]
+
+
 def test_unknown_words_between_digits_leave_no_number():
     assert readings_of([hypothesis("едно [unk] две")], IDENTIFIER) == [Reading("", 0.0)]
 

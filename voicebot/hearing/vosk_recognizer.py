@@ -189,7 +189,7 @@ def weighed(hypotheses: Sequence[Hypothesis], grammar: Grammar) -> dict[Meaning,
             if meaning != Meaning()
         }
         meant = sum(share for meaning, (share, _) in shares.items() if meaning != Meaning())
-        total = sum(weights.values())
+        total = sum(weights.values()) or 1.0
         shares |= {meaning: (meant * weight / total, shares[meaning][1]) for meaning, weight in weights.items()}
     return dict(sorted(shares.items(), key=lambda item: -item[1][0]))
 
