@@ -11,14 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from voicebot.acoustics.features import Features
 from voicebot.acoustics.nnet3 import AcousticModel, AffineLayer, NetworkFileError, outputs_of
 from voicebot.acoustics.outputs import OUTPUTS
-
-_LIBRARIES = ThreadpoolController()
-"""What NumPy computes with."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,9 +75,8 @@ class CompactModel:
         return CompactModel(tuple(CompactLayer.of(layer) for layer in model.layers))
 
     def compute(self, features: Features) -> NDArray[np.floating]:
-        """See `outputs_of`. Computes in one thread: calls share the processors, and more for one cost the others."""
-        with _LIBRARIES.limit(limits=1, user_api="blas"):
-            return outputs_of(self.layers, features)
+        """See `outputs_of`."""
+        return outputs_of(self.layers, features)
 
     def write(self, path: Path) -> None:
         """Write it to `path`, which appears only when it is complete."""

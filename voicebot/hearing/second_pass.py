@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from voicebot.acoustics.compact import CompactModel
 from voicebot.acoustics.features import mfcc
@@ -23,6 +24,9 @@ from voicebot.language.phones import NOISE, SILENCE
 from voicebot.language.srgs import Grammar
 
 Words = tuple[str, ...]
+
+_LIBRARIES = ThreadpoolController()
+"""What NumPy computes with."""
 
 
 @dataclass
@@ -118,7 +122,8 @@ class SecondPass:
     def scores(self, samples: Samples, sequences: Sequence[Words]) -> list[float]:
         """The logarithm of the likelihood of each of `sequences`, up to a constant that they share.
 
-        It is minus infinity for one that is too long for the sound.
+        It is minus infinity for one that is too long for the sound. It computes in one thread: calls share the
+        processors, and a thread that has helped one keeps a processor busy for a while, waiting for more to do.
 
         Args:
             samples: the whole utterance, int16 mono at 8 kHz.
@@ -127,7 +132,8 @@ class SecondPass:
         ways = _Ways()
         for words in sequences:
             ways.sequence(words, self.lexicon, self.settings)
-        found = ways.scores(self.network.compute(mfcc(samples)))
+        with _LIBRARIES.limit(limits=1, user_api="blas"):
+            found = ways.scores(self.network.compute(mfcc(samples)))
         return [float(score) - self._cost(words) for words, score in zip(sequences, found, strict=True)]
 
     def _cost(self, words: Words) -> float:
