@@ -1,8 +1,10 @@
 import math
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -222,17 +224,38 @@ def test_each_hearing_has_the_same_say():
     assert found == pytest.approx({"1": of_one / 2, "2": (1 - of_one + of_two) / 2, "3": (1 - of_two) / 2})
 
 
-def test_what_was_found_is_scored_again_once():
-    found = [hypothesis("едно две", 5.0), hypothesis("две две", 4.0), hypothesis("едно две", 9.0, hearing=1)]
-    asked = []
+def _scored_by(score_of: Callable[[tuple[str, ...]], float]) -> tuple[Any, list[tuple[str, ...]]]:
+    """A second pass over identifiers that scores so, and what it was asked for."""
+    asked: list[tuple[str, ...]] = []
 
     def scores(_: np.ndarray, sequences: list[tuple[str, ...]]) -> list[float]:
         asked.extend(sequences)
-        return [3.0 if words[0] == "две" else -math.inf for words in sequences]
+        return [score_of(words) for words in sequences]
 
-    again = _scored_again(found, np.zeros(8000, np.int16), SimpleNamespace(scores=scores))
+    return SimpleNamespace(scores=scores, grammar=IDENTIFIER), asked
+
+
+def test_what_was_found_is_scored_again_once():
+    found = [hypothesis("едно две", 5.0), hypothesis("две две", 4.0), hypothesis("едно две", 9.0, hearing=1)]
+    second_pass, asked = _scored_by(lambda words: 3.0 if words[0] == "две" else -math.inf)
+    again = _scored_again(found, np.zeros(8000, np.int16), second_pass)
     assert sorted(asked) == [("две", "две"), ("едно", "две")]
     assert again == [replace(found[1], score=3.0, second_pass=True)]
+
+
+def test_what_means_nothing_is_not_scored_again():
+    found = [hypothesis("едно", 5.0), hypothesis("две [unk]", 4.0), hypothesis("[unk]", 3.0), hypothesis("", 2.0)]
+    second_pass, asked = _scored_by(lambda _: 0.0)
+    assert len(_scored_again(found, np.zeros(8000, np.int16), second_pass)) == 2
+    assert sorted(asked) == [("две", "[unk]"), ("едно",)]
+
+
+@pytest.mark.parametrize("others", [["[unk]"], ["едно [unk]", "един"], [""]])
+def test_where_there_is_one_meaning_nothing_is_scored_again(others: list[str]):
+    found = [hypothesis("едно", 5.0), *(hypothesis(words, 4.0) for words in others)]
+    second_pass, asked = _scored_by(lambda _: 0.0)
+    assert _scored_again(found, np.zeros(8000, np.int16), second_pass) == []
+    assert asked == []
 
 
 def test_the_second_pass_has_a_say_but_its_scores_are_no_evidence():

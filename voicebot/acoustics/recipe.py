@@ -87,6 +87,8 @@ class Shape:
     rank: int
     """Values between the two halves of a layer."""
     layers: tuple[LayerShape, ...] = LAYERS
+    sequence_epochs: int = 3
+    """Epochs on sequences, behind those on frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +128,9 @@ class Amounts:
     bootstrap: Shape = Shape("", 160, 112)
     first: Shape = Shape("", 256, 88)
     """The network of Vosk; each grammar loads it anew, so it shall be small."""
-    second: Shape = Shape("-second", 384, 160, LAYERS_OF_WHOLES)
-    """The network of the second pass; it is loaded once."""
+    second: Shape = Shape("-second", 384, 160, LAYERS_OF_WHOLES, sequence_epochs=2)
+    """The network of the second pass; it is loaded once. An epoch less keeps the recipe within three hours."""
     epochs: int = 1
-    sequence_epochs: int = 3
     sequence_rate: float = 1e-3
     """Highest learning rate on sequences."""
     further_epochs: int = 4
@@ -149,9 +150,8 @@ SMOKE = Amounts(
     joined=10,
     silent=20,
     bootstrap=Shape("", 32, 16),
-    first=Shape("", 32, 16),
-    second=Shape("-second", 48, 16, LAYERS_OF_WHOLES),
-    sequence_epochs=1,
+    first=Shape("", 32, 16, sequence_epochs=1),
+    second=Shape("-second", 48, 16, LAYERS_OF_WHOLES, sequence_epochs=1),
     further_epochs=1,
 )
 """Just enough of everything to see that each stage works; the model is good for nothing."""
@@ -330,8 +330,8 @@ class Recipe:
         """Train the networks by sequences."""
         amounts = self.amounts
         if self.start is None:
-            schedule = Schedule(amounts.sequence_epochs, sequences=True, peak_rate=amounts.sequence_rate)
             for shape in (amounts.first, amounts.second):
+                schedule = Schedule(shape.sequence_epochs, sequences=True, peak_rate=amounts.sequence_rate)
                 path = self.work / f"sequences{shape.name}.pt"
                 if not path.exists():
                     network = Trained.load(self.work / f"network{shape.name}.pt").network

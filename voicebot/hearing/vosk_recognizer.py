@@ -359,11 +359,15 @@ def _found(decoder: Any, hearing: int = 0, tempo: float = 1.0) -> list[Hypothesi
 
 
 def _scored_again(found: Sequence[Hypothesis], heard: Samples, second_pass: SecondPass) -> list[Hypothesis]:
-    """The word sequences of `found`, each once, with the scores of the second pass."""
-    of_words = {one.words: one for one in found if one.words}
-    if not of_words:
+    """The word sequences of `found` that mean something, each once, with the scores of the second pass.
+
+    None when they all mean the same: the second pass tells meanings apart and nothing else.
+    """
+    meanings = {one.words: {meaning for meaning, _ in one.meanings(second_pass.grammar)} for one in found}
+    meant = {one.words: one for one in found if meanings[one.words] != {Meaning()}}
+    if len(set().union(*(meanings[words] for words in meant))) < 2:
         return []
-    scores = zip(of_words.values(), second_pass.scores(heard, list(of_words)), strict=True)
+    scores = zip(meant.values(), second_pass.scores(heard, list(meant)), strict=True)
     again = (replace(one, score=score, hearing=0, second_pass=True) for one, score in scores)
     return [one for one in again if math.isfinite(one.score)]
 
