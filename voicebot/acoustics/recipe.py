@@ -129,7 +129,7 @@ class Amounts:
     first: Shape = Shape("", 256, 88)
     """The network of Vosk; each grammar loads it anew, so it shall be small."""
     second: Shape = Shape("-second", 384, 160, LAYERS_OF_WHOLES, sequence_epochs=2)
-    """The network of the second pass; it is loaded once. An epoch less keeps the recipe within three hours."""
+    """The network of the second pass; it is loaded once. An epoch of it takes longer, so it has one less."""
     epochs: int = 1
     sequence_rate: float = 1e-3
     """Highest learning rate on sequences."""
