@@ -94,7 +94,7 @@ def test_a_saved_network_is_loaded_as_it_was(tmp_path: Path) -> None:
 
 def test_the_second_pass_says_nearly_what_its_network_says(tmp_path: Path) -> None:
     trained = _trained(LAYERS_OF_WHOLES)
-    difference = export_compact(trained, tmp_path / "second_pass.npz", _features())
+    difference = export_compact(trained, tmp_path / "second_pass.npz", trained.network.rank, [_features()])
     assert 0.0 < difference < 0.05 * np.abs(scores(trained.network, _features())).max()
 
 

@@ -14,6 +14,7 @@ from voicebot.acoustics.nnet3 import (
     NetworkFileError,
     factored,
     mixed,
+    narrowed,
     read_model,
     write_model,
 )
@@ -156,6 +157,17 @@ def test_a_layer_is_parted_where_it_costs_least() -> None:
     plain = np.linalg.svd(whole.weights)
     truncated = replace(whole, weights=plain[0][:, :5] * plain[1][:5] @ plain[2][:5])
     assert error < 0.2 < np.abs(truncated.compute(seen) - whole.compute(seen)).max()
+
+
+def test_a_model_without_values_that_say_nothing_new_says_the_same() -> None:
+    model = tiny_model()
+    *before, parted, last = model.layers
+    assert parted.expansion is not None
+    parted = replace(parted, weights=np.vstack([parted.weights[:3], parted.weights[:1] + parted.weights[1:2]]))
+    model = replace(model, layers=(*before, parted, replace(last, expansion=np.eye(OUTPUTS))))
+    found = narrowed(model, 3, [_features(200)])
+    assert [len(layer.weights) for layer in found.layers] == [6, 6, 3, OUTPUTS]
+    assert np.allclose(found.compute(_features()), model.compute(_features()), atol=1e-3)
 
 
 def test_models_of_other_layers_are_not_mixed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import torch
 from torch import nn
 
 from voicebot.acoustics.compact import CompactModel
-from voicebot.acoustics.features import Features
+from voicebot.acoustics.features import SUBSAMPLING, Features
 from voicebot.acoustics.network import Tdnn, Trained, scores
-from voicebot.acoustics.nnet3 import AcousticModel, AffineLayer, read_model, write_model
+from voicebot.acoustics.nnet3 import AcousticModel, AffineLayer, narrowed, read_model, write_model
 from voicebot.errors import VoicebotError
 from voicebot.language.phones import PHONES
 
@@ -135,16 +136,24 @@ def export(trained: Trained, folder: Path, probe: Features) -> float:
     layers = folded_layers(trained.network)
     write_model(AcousticModel(layers), folder)
     written = read_model(folder / "am" / "final.mdl").compute(probe)
-    difference = float(np.abs(written - scores(trained.network, probe)[::3]).max())
+    difference = float(np.abs(written - scores(trained.network, probe)[::SUBSAMPLING]).max())
     if not difference <= TOLERANCE:
         raise ExportError(f"{folder} differs from its network by {difference:g}: do not use it.")
     return difference
 
 
-def export_compact(trained: Trained, path: Path, probe: Features) -> float:
-    """Write a network, trained on sequences, with eight bits a weight to `path`.
+def export_compact(trained: Trained, path: Path, kept: int, inputs: Sequence[Features]) -> float:
+    """Write a network, trained on sequences, narrowed and with eight bits a weight to `path`.
 
-    Returns the largest difference of a score for `probe` from the network's, which is owed to the rounding.
+    Args:
+        trained: the network.
+        path: the file.
+        kept: values between the halves of a layer, see `nnet3.narrowed`.
+        inputs: features such as it will hear, a few minutes of them.
+
+    Returns:
+        The largest difference of a score for the first of `inputs` from the network's.
     """
-    CompactModel.of(AcousticModel(folded_layers(trained.network))).write(path)
-    return float(np.abs(CompactModel.read(path).compute(probe) - scores(trained.network, probe)[::3]).max())
+    CompactModel.of(narrowed(AcousticModel(folded_layers(trained.network)), kept, inputs)).write(path)
+    found = CompactModel.read(path).compute(inputs[0])
+    return float(np.abs(found - scores(trained.network, inputs[0])[::SUBSAMPLING]).max())

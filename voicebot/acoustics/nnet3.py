@@ -204,6 +204,14 @@ def factored(model: AcousticModel, ranks: Sequence[int | None], inputs: Sequence
     return replace(model, layers=tuple(layers))
 
 
+def narrowed(model: AcousticModel, values: int, inputs: Sequence[Features]) -> AcousticModel:
+    """`model` with the best `values` at most between the halves of each layer but the last; see `factored`."""
+    *parted, last = model.layers
+    ranks = [None if layer.expansion is None else min(values, len(layer.weights)) for layer in parted]
+    layers = [replace(layer, weights=layer.whole, expansion=None) for layer in parted]
+    return factored(replace(model, layers=(*layers, last)), [*ranks, None], inputs)
+
+
 def write_model(model: AcousticModel, folder: Path) -> None:
     """Write `am/final.mdl`, `conf/mfcc.conf` and `conf/model.conf` into `folder`, as Vosk expects them."""
     for name in ("am", "conf"):
